@@ -1,0 +1,135 @@
+"""Holds the file form of an Explanation: arrays and one JSON text in an npz, versioned.
+
+It knows the fields of an Explanation and nothing of what they mean. Nothing is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from whence.errors import InputError
+from whence.evaluation.fidelity import Fidelity
+from whence.explanation import Cost, Explanation, Provenance
+from whence.masks import pack, unpack
+from whence.samples import Samples
+from whence.setfunction import SetFunction
+from whence.units import Units
+
+FORMAT = "whence-explanation"
+VERSION = 1
+
+_FIT = ("r2", "low", "high", "constant", "noise")
+_SAMPLES = ("ends", "fitted", "judged")
+
+
+def save(e: Explanation, path: Path) -> Path:
+    """Write the explanation; a missing suffix becomes `.npz`.
+
+    Raises:
+        InputError: the folder does not exist or cannot be written.
+    """
+    path = path if path.suffix == ".npz" else path.with_name(path.name + ".npz")
+    arrays: dict[str, Any] = {
+        "f_indptr": e.f.indptr, "f_indices": e.f.indices, "f_values": e.f.values,
+    }
+    if e.f.deviations is not None:
+        arrays["f_deviations"] = e.f.deviations
+    for name in _SAMPLES:
+        given: Samples = getattr(e, name)
+        arrays[f"{name}_masks"] = pack(given.masks)
+        arrays[f"{name}_values"] = given.values
+    for name in _FIT:
+        arrays[f"fidelity_{name}"] = np.asarray(getattr(e.fidelity, name))
+    text = json.dumps(_meta(e), ensure_ascii=False).encode()
+    arrays["meta"] = np.frombuffer(text, dtype=np.uint8)
+    try:
+        np.savez_compressed(path, allow_pickle=False, **arrays)
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be written ({error.strerror or error}). Give a path in a folder that "
+            "exists and that you may write to."
+        ) from error
+    return path
+
+
+def load(path: Path) -> Explanation:
+    """Read what `save` wrote.
+
+    Raises:
+        InputError: no such file, not such a file, or a newer version.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        meta = json.loads(arrays["meta"].tobytes())
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile, AttributeError) as error:
+        raise InputError(
+            f"{path} cannot be read as an Explanation ({error}). Give a file that "
+            "Explanation.save wrote."
+        ) from error
+    if meta.get("format") != FORMAT or meta.get("version", VERSION + 1) > VERSION:
+        raise InputError(
+            f"{path} has format {meta.get('format')!r}, version {meta.get('version')!r}; this "
+            f"whence reads {FORMAT!r} up to version {VERSION}. Upgrade whence to read it."
+        )
+    return _build(meta, arrays)
+
+
+def _meta(e: Explanation) -> dict[str, Any]:
+    fit = e.fidelity
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "n": e.n,
+        "basis": e.f.basis,
+        "units": asdict(e.units),
+        "outputs": e.outputs,
+        "unit": e.unit,
+        "cost": asdict(e.cost),
+        "provenance": asdict(e.provenance),
+        "fidelity": {
+            "masks": fit.masks, "distribution": fit.distribution,
+            "exhaustive": fit.exhaustive, "repeats": fit.repeats,
+        },
+    }
+
+
+def _build(meta: dict[str, Any], arrays: dict[str, Any]) -> Explanation:
+    n = meta["n"]
+    units = meta["units"]
+    spans = units["spans"]
+    provenance = meta["provenance"]
+    given = {
+        name: Samples(unpack(arrays[f"{name}_masks"], n), arrays[f"{name}_values"])
+        for name in _SAMPLES
+    }
+    fit = {
+        name: v.item() if v.ndim == 0 else v
+        for name in _FIT
+        for v in [arrays[f"fidelity_{name}"]]
+    }
+    return Explanation(
+        f=SetFunction(
+            n, arrays["f_indptr"], arrays["f_indices"], arrays["f_values"], meta["basis"],
+            arrays.get("f_deviations"), provenance["fitted_by"],
+        ),
+        units=Units(
+            tuple(units["labels"]),
+            None if spans is None else tuple((a, b) for a, b in spans),
+            units["text"], units["kind"],
+        ),
+        outputs=tuple(meta["outputs"]),
+        unit=meta["unit"],
+        fidelity=Fidelity(**fit, **meta["fidelity"]),
+        cost=Cost(**meta["cost"]),
+        provenance=Provenance(
+            **{**provenance, "versions": tuple(tuple(v) for v in provenance["versions"])}
+        ),
+        **given,
+    )

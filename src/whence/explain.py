@@ -1,0 +1,355 @@
+"""Holds explain: ask for masks, value them, fit, measure the fit on masks that were held out.
+
+It does not know where values are remembered (a journal wraps the game) nor how results are drawn.
+"""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from whence import masks as mask
+from whence import recipes
+from whence._version import __version__
+from whence.errors import BudgetError, InputError, Interrupted, WhenceError
+from whence.evaluation import controls
+from whence.evaluation.controls import Check
+from whence.evaluation.fidelity import Fidelity, measure
+from whence.explainer import Explainer
+from whence.explanation import Cost, Explanation, Provenance
+from whence.game import Game, join, raw_values
+from whence.masks import Masks
+from whence.samples import Samples
+from whence.setfunction import SetFunction
+
+Progress = Callable[[int, int], None]
+
+#: More units than this are refused: no budget a person pays for could tell them apart.
+MAX_UNITS = 5000
+#: Up to this many masks, a run without a stated budget values all of them.
+EXACT_BUDGET = 1024
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run would ask, before anything is spent.
+
+    Attributes:
+        fitting: `(m, n)` masks the explainer asked for, the two ends first.
+        judging: `(h, n)` masks held out to measure the fit; those not in `fitting`, if all masks
+            are valued.
+        exhaustive: whether the two together are all 2^n masks.
+        duplicates: masks asked for more than once, which cost nothing.
+        budget: the most distinct masks allowed.
+    """
+
+    fitting: Masks
+    judging: Masks
+    exhaustive: bool
+    duplicates: int
+    budget: int
+
+    @property
+    def calls(self) -> int:
+        """Distinct masks the run would value."""
+        return len(self.fitting) + len(self.judging)
+
+    @property
+    def masks(self) -> Masks:
+        """Every mask the run would value, `(calls, n)`."""
+        return np.concatenate([self.fitting, self.judging])
+
+
+def default_budget(n: int) -> int:
+    """All masks while they are few (1,024), else 16 per unit and at least 1,024."""
+    return 2**n if 2**n <= EXACT_BUDGET else max(EXACT_BUDGET, 16 * n)
+
+
+def plan(
+    game: Game,
+    explainer: Explainer | str | None = None,
+    *,
+    budget: int | None = None,
+    rng: int | np.random.Generator = 0,
+    held_out: int | None = None,
+) -> Plan:
+    """The masks that `explain` with the same arguments would value. Calls nothing.
+
+    For explainers that look at values before they ask, the plan is that of values all zero.
+
+    Raises:
+        InputError, BudgetError: as `explain`, before anything is spent.
+    """
+    given = _arguments(game, explainer, budget, rng, held_out)
+    ends = mask.ends(game.n)
+    return given.plan(Samples(ends, np.zeros(2)))
+
+
+def explain(
+    game: Game,
+    explainer: Explainer | str | None = None,
+    *,
+    budget: int | None = None,
+    rng: int | np.random.Generator = 0,
+    held_out: int | None = None,
+    repeats: int = 3,
+    progress: Progress | None = None,
+) -> Explanation:
+    """Find the set function that stands in for a game, and measure how well it does.
+
+    The full and the empty mask are always valued. A fifth of the budget (8 to 1,000 masks) is
+    drawn uniformly from the masks not used for fitting, is held out, chooses nothing, and
+    measures the fit. With a budget that covers all 2^n masks every mask is valued, and the fit is
+    measured on all of them.
+
+    Args:
+        game: units and a value function; wrap it with `Journal.remember` to keep what is paid.
+        explainer: an `Explainer`, the name of a recipe ("kernel_shap", "faith:3", ...), or None
+            for the default: exact when the budget covers every mask, else the best of the
+            regressions by cross-validation.
+        budget: the most distinct masks to value, held-out ones included; None uses
+            `default_budget(n)`.
+        rng: seed or generator; equal seeds give equal results.
+        held_out: masks to hold out, at least 2; None as above.
+        repeats: masks asked a second time to detect noise; these calls are counted apart.
+        progress: called as `progress(done, total)` after every batch.
+
+    Raises:
+        InputError: too many units, an unknown explainer, or unusable arguments.
+        BudgetError: a budget the explainer cannot work with; nothing has been spent.
+        GameError: the value function broke its contract or raised.
+        Interrupted: Ctrl-C; a KeyboardInterrupt that carries what can be said so far.
+    """
+    given = _arguments(game, explainer, budget, rng, held_out)
+    ends = mask.ends(game.n)
+    # A design that cannot be afforded is refused here, before the first call.
+    expected = given.plan(Samples(ends, np.zeros(2))).calls
+    run = _Run(game, progress, expected)
+    try:
+        run.value(ends)
+        design = given.plan(run.samples())
+        run.total = design.calls
+        rest = np.concatenate([design.fitting[2:], design.judging])
+        # Mixed, so that an interrupted run can be judged too.
+        run.value(rest[given.streams[2].permutation(len(rest))])
+        noise = run.noise(min(repeats, len(run.rows)), given.streams[3])
+    except KeyboardInterrupt:
+        raise Interrupted(_partial(given, run), len(run.rows)) from None
+    return _conclude(given, run, design, given.explainer, noise, interrupted=False)
+
+
+def seed_spread(
+    e: Explanation, game: Game, explainer: Explainer | str | None = None, *, seeds: int = 3
+) -> Check:
+    """The self-check of `e`, with the spread of its Shapley values over runs with other seeds.
+
+    Costs `seeds` further runs of the same budget (masks a journal knows are free).
+
+    Raises:
+        InputError: fewer than two seeds.
+    """
+    if seeds < 2:
+        raise InputError(f"seeds={seeds} came; a spread needs at least 2.")
+    runs = [
+        explain(game, explainer, budget=e.provenance.budget, rng=1_000_003 + s, repeats=0)
+        for s in range(seeds)
+    ]
+    spread = np.std([r.attributions().values for r in runs], axis=0, ddof=1)
+    return replace(e.check(), spread=spread, seeds=seeds)
+
+
+@dataclass(frozen=True)
+class _Arguments:
+    game: Game
+    explainer: Explainer
+    name: str
+    budget: int
+    held_out: int
+    streams: list[np.random.Generator]
+    seed: int | None
+
+    def plan(self, ends: Samples) -> Plan:
+        """The design; draws from copies, so that planning twice gives the same masks."""
+        n = self.game.n
+        ask, hold = (_copy(s) for s in self.streams[:2])
+        exhaustive = n <= 20 and self.budget >= 2**n
+        share = (2**n if exhaustive else self.budget - self.held_out) - 2
+        try:
+            if share < 1:
+                raise BudgetError(
+                    f"budget={self.budget} leaves {max(share, 0)} masks for fitting. "
+                    f"Raise it to at least {self.held_out + 4}, or hold out fewer."
+                )
+            asked = self.explainer.ask(n, share, ask, ends)
+        except BudgetError as error:
+            raise BudgetError(
+                f"{error} (budget={self.budget} distinct masks: 2 are the full and the empty one"
+                + (")" if exhaustive else f", {self.held_out} are held out to measure the fit)")
+            ) from error
+        asked = mask.as_masks(asked, n)
+        fresh = asked[~mask.among(asked, ends.masks)]
+        fresh = fresh[mask.distinct(fresh)[0]]
+        if len(fresh) > share:
+            raise InputError(
+                f"{self.explainer!r} asked for {len(fresh)} distinct masks and was allowed {share}; "
+                "an Explainer must keep to its budget (see whence.testing.check_explainer)."
+            )
+        fitting = np.concatenate([ends.masks, fresh])
+        count = 2**n if exhaustive else self.held_out
+        judging = mask.uniform(n, count, hold, avoid=fitting)
+        return Plan(fitting, judging, exhaustive, len(asked) - len(fresh), self.budget)
+
+
+def _arguments(
+    game: Game,
+    explainer: Explainer | str | None,
+    budget: int | None,
+    rng: int | np.random.Generator,
+    held_out: int | None,
+) -> _Arguments:
+    if game.n > MAX_UNITS:
+        raise InputError(
+            f"{game.n:,} units ({game.units.kind}s) came; at most {MAX_UNITS:,} can be told apart "
+            "by masking. Cut coarser units (for text: units='sentence' or 'paragraph'), or pin "
+            "what need not be explained."
+        )
+    budget = default_budget(game.n) if budget is None else budget
+    held = min(1000, max(8, budget // 5)) if held_out is None else held_out
+    if budget < 4 or held < 2:
+        raise BudgetError(
+            f"budget={budget}, held_out={held} came; at least 4 masks are needed, of which at "
+            "least 2 are held out. Raise the budget or held_out."
+        )
+    name = "default" if explainer is None else explainer if isinstance(explainer, str) else ""
+    chosen = recipes.named(name) if explainer is None or isinstance(explainer, str) else explainer
+    seed = None if isinstance(rng, np.random.Generator) else int(rng)
+    streams = np.random.default_rng(rng).spawn(4)
+    return _Arguments(game, chosen, name or repr(chosen), int(budget), held, streams, seed)
+
+
+def _copy(rng: np.random.Generator) -> np.random.Generator:
+    twin = type(rng.bit_generator)()
+    twin.state = rng.bit_generator.state
+    return np.random.Generator(twin)
+
+
+class _Run:
+    """The values of one run as they arrive, in chunks of the game's batch."""
+
+    def __init__(self, game: Game, progress: Progress | None, total: int) -> None:
+        self.game, self.progress, self.total = game, progress, total
+        self.rows = np.zeros((0, game.n), dtype=np.bool_)
+        self.raw: list[NDArray[np.float64]] = []
+        self.started = time.perf_counter()
+        self.seconds = 0.0
+        self.repeats = 0
+
+    def value(self, rows: Masks) -> None:
+        """Value masks; each finished batch is kept, whatever happens to the next."""
+        for start in range(0, len(rows), self.game.batch):
+            chunk = rows[start : start + self.game.batch]
+            raw = raw_values(self.game.value, chunk)
+            if self.raw:
+                join([self.raw[0][:0], raw[:0]])
+            self.raw.append(raw)
+            self.rows = np.concatenate([self.rows, chunk])
+            self.seconds = time.perf_counter() - self.started
+            if self.progress is not None:
+                self.progress(len(self.rows), self.total)
+
+    def samples(self) -> Samples:
+        """Everything valued so far, as the explained quantity."""
+        return Samples(self.rows, self.game.read(join(self.raw)))
+
+    def noise(self, repeats: int, rng: np.random.Generator) -> NDArray[np.float64] | float:
+        """Standard deviation of repeated answers `(*out)`, from a few masks asked again."""
+        if repeats < 1:
+            return 0.0
+        others = 2 + rng.permutation(max(len(self.rows) - 2, 0))
+        chosen = np.concatenate([[0, 1], others])[:repeats].astype(np.intp)
+        known = self.samples().values[chosen]
+        again = self.game.again or self.game.value
+        fresh = self.game.read(raw_values(again, self.rows[chosen]))
+        self.repeats = repeats
+        return np.sqrt(((fresh - known) ** 2).mean(axis=0) / 2)
+
+    def cost(self, duplicates: int) -> Cost:
+        """What was spent so far."""
+        count = self.game.tokens
+        tokens = None if count is None else int(np.sum(count(self.rows)))
+        return Cost(len(self.rows), duplicates, self.repeats, self.seconds, tokens)
+
+
+def _conclude(
+    given: _Arguments,
+    run: _Run,
+    design: Plan,
+    explainer: Explainer,
+    noise: NDArray[np.float64] | float,
+    *,
+    interrupted: bool,
+) -> Explanation:
+    game = given.game
+    values = run.samples()
+    fitted = _rows_of(values, design.fitting)
+    f = explainer.fit(fitted)
+    judged = values if design.exhaustive else _rows_of(values, design.judging)
+    fidelity = _fidelity(f, judged, given.streams[3], design, noise, run.repeats)
+    return Explanation(
+        f, game.units, game.outputs, game.unit, values.take(slice(0, 2)), fitted, judged, fidelity,
+        run.cost(design.duplicates),
+        Provenance(
+            given.name, f.fitted_by, given.budget, given.seed, game.description,
+            game.identity,
+            (("whence", __version__), ("numpy", np.__version__),
+             ("python", platform.python_version())),
+            interrupted,
+        ),
+    )
+
+
+def _fidelity(
+    f: SetFunction,
+    judged: Samples,
+    rng: np.random.Generator,
+    design: Plan,
+    noise: NDArray[np.float64] | float,
+    repeats: int,
+) -> Fidelity:
+    told = "all masks" if design.exhaustive else "uniform, not used for fitting"
+    return measure(
+        f, judged, rng, distribution=told, exhaustive=design.exhaustive, noise=noise,
+        repeats=repeats,
+    )
+
+
+def _rows_of(values: Samples, wanted: Masks) -> Samples:
+    """The rows of `values` that hold the wanted masks, in the order of `wanted`."""
+    where = {key.tobytes(): row for row, key in enumerate(mask.keys(values.masks))}
+    rows = [where[key.tobytes()] for key in mask.keys(wanted)]
+    return values.take(np.array(rows, dtype=np.intp))
+
+
+def _partial(given: _Arguments, run: _Run) -> Explanation | None:
+    """What can be said of the masks valued before an interruption, or None."""
+    try:
+        if len(run.rows) < 3:
+            return None
+        design = given.plan(run.samples().take(slice(0, 2)))
+        fitting = design.fitting[mask.among(design.fitting, run.rows)]
+        judging = design.judging[mask.among(design.judging, run.rows)]
+        if design.exhaustive:
+            keep = max(2, len(fitting) // 5)
+            fitting, judging = fitting[:-keep], fitting[-keep:]
+        if len(judging) < 2:
+            return None
+        cut = replace(design, fitting=fitting, judging=judging, exhaustive=False)
+        chosen = recipes.default() if design.exhaustive else given.explainer
+        return _conclude(given, run, cut, chosen, 0.0, interrupted=True)
+    except (WhenceError, KeyboardInterrupt):
+        return None

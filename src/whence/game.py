@@ -1,0 +1,198 @@
+"""Holds Game: units, and a value for every mask.
+
+It checks what a value function returns. It does not know where values are remembered (journal),
+which masks are worth asking for (samplers), or what a text or a model is (lenses, adapters).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from whence.errors import GameError, InputError, ModelError, NotFinite, ShapeError
+from whence.masks import Masks, as_masks
+from whence.units import Units, as_units
+
+Values = NDArray[np.float64]
+ValueFunction = Callable[[Masks], Any]
+Readout = Callable[[Values], Values]
+TokenCount = Callable[[Masks], NDArray[np.int64]]
+
+
+@dataclass(frozen=True)
+class Game:
+    """Units, and what the model is worth with any subset of them present.
+
+    Attributes:
+        value: `(b, n)` boolean masks -> `(b,)` or `(b, *out)` finite floats, the model's raw
+            outputs. Rows must be valued independently of one another.
+        units: `Units`, a sequence of labels, or a count.
+        readout: raw outputs `(b, *raw)` -> explained quantity `(b, *out)`, applied to what `value`
+            returns; None explains the raw outputs. A journal stores what comes before it, so
+            another readout of the same game costs no calls.
+        outputs: one name per output, flattened; () leaves them unnamed.
+        unit: the unit of the explained quantity, such as "log-odds"; "" when it has none.
+        identity: a string that is equal for two games only if they return the same raw values for
+            the same masks (model, input, units, absent policy); None for a bare callable, which
+            then cannot be journalled on disk.
+        batch: masks per call of `value`; what has been valued is kept call by call.
+        again: like `value`, but always a fresh answer, to detect noise; None uses `value`.
+        tokens: masks `(b, n)` -> tokens `(b,)` the model reads for them; None when not known.
+        description: what is played, for people: model and input.
+    """
+
+    value: ValueFunction
+    units: Units
+    readout: Readout | None = None
+    outputs: tuple[str, ...] = ()
+    unit: str = ""
+    identity: str | None = None
+    batch: int = 256
+    again: ValueFunction | None = None
+    tokens: TokenCount | None = None
+    description: str = ""
+
+    def __init__(
+        self,
+        value: ValueFunction,
+        units: Units | Sequence[str] | int,
+        *,
+        readout: Readout | None = None,
+        outputs: Sequence[str] = (),
+        unit: str = "",
+        identity: str | None = None,
+        batch: int = 256,
+        again: ValueFunction | None = None,
+        tokens: TokenCount | None = None,
+        description: str = "",
+    ) -> None:
+        """See the class.
+
+        Raises:
+            InputError: `value` is not callable, `batch` is not positive, or fewer than two units.
+        """
+        if not callable(value):
+            raise InputError(
+                f"value came as {type(value).__name__}; a function from masks (b, n) to values "
+                "(b,) or (b, *out) is needed."
+            )
+        if batch < 1:
+            raise InputError(f"batch={batch} came; it is the masks per call and must be >= 1.")
+        fields = {
+            "value": value,
+            "units": as_units(units),
+            "readout": readout,
+            "outputs": tuple(outputs),
+            "unit": unit,
+            "identity": identity,
+            "batch": batch,
+            "again": again,
+            "tokens": tokens,
+            "description": description,
+        }
+        for name, field in fields.items():
+            object.__setattr__(self, name, field)
+
+    @property
+    def n(self) -> int:
+        """Number of units."""
+        return len(self.units)
+
+    def __call__(self, masks: ArrayLike) -> Values:
+        """The explained quantity for masks `(b, n)`: `(b,)` or `(b, *out)` floats.
+
+        Asks the model for every row in calls of at most `batch` rows. Duplicates are not removed
+        here: `explain` and the journal do that.
+
+        Raises:
+            InputError: masks that are not `(b, n)` booleans.
+            ModelError: the model raised; its exception is the cause.
+            ShapeError, NotFinite: the model's answer breaks the contract.
+        """
+        rows = as_masks(masks, self.n)
+        return self.read(
+            join([raw_values(self.value, rows[i : i + self.batch])
+                  for i in range(0, max(len(rows), 1), self.batch)])
+        )
+
+    def read(self, raw: Values) -> Values:
+        """The explained quantity `(b, *out)` from raw outputs `(b, *raw)`.
+
+        Raises:
+            ShapeError, NotFinite: the readout's answer breaks the contract.
+        """
+        return raw if self.readout is None else _checked(self.readout(raw), None, len(raw),
+                                                         "the readout")
+
+
+def raw_values(value: ValueFunction, masks: Masks) -> Values:
+    """One call of a value function, checked: `(b, n)` masks -> `(b, *out)` finite floats.
+
+    Raises:
+        ModelError, ShapeError, NotFinite: as `Game.__call__`.
+    """
+    try:
+        answer = value(masks)
+    except GameError:
+        raise
+    except Exception as error:
+        raise ModelError(
+            f"the model raised {type(error).__name__}: {error} (while valuing {len(masks)} masks, "
+            f"the first with {int(masks[0].sum()) if len(masks) else 0} of {masks.shape[1]} units "
+            "present). Try game.value on that mask alone."
+        ) from error
+    return _checked(answer, masks, len(masks), "value")
+
+
+def join(parts: Sequence[Values]) -> Values:
+    """Values of successive calls, joined.
+
+    Raises:
+        ShapeError: two calls gave outputs of different shapes.
+    """
+    shapes = {part.shape[1:] for part in parts}
+    if len(shapes) > 1:
+        raise ShapeError(
+            f"value returned outputs of shapes {sorted(shapes)} in different calls; every call "
+            "must return the same outputs per mask."
+        )
+    return np.concatenate(parts)
+
+
+def _checked(answer: Any, masks: Masks | None, b: int, who: str) -> Values:
+    try:
+        values = np.asarray(answer, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ShapeError(
+            f"{who} returned a {type(answer).__name__} that is not an array of numbers; it must "
+            f"return ({b},) or ({b}, *out) floats for {b} masks."
+        ) from error
+    if values.ndim == 0 or values.shape[0] != b:
+        raise ShapeError(
+            f"{who} returned shape {values.shape} for {b} masks; it must return ({b},) or "
+            f"({b}, *out), one row of outputs per mask, in the order of the masks."
+        )
+    bad = ~np.isfinite(values.reshape(b, -1)).all(axis=1)
+    if bad.any():
+        raise NotFinite(
+            f"{who} returned nan or inf for {int(bad.sum())} of {b} masks, "
+            f"{_describe(bad, masks)}; every value must be finite. Check the model on those "
+            "inputs, or give a readout that stays finite (clip probabilities before a log)."
+        )
+    return values
+
+
+def _describe(bad: NDArray[np.bool_], masks: Masks | None) -> str:
+    rows = np.flatnonzero(bad)[:3]
+    if masks is None:
+        return "rows " + ", ".join(map(str, rows)) + (" ..." if bad.sum() > 3 else "")
+    present = [
+        "{" + ", ".join(map(str, np.flatnonzero(masks[r])[:12]))
+        + (", ..." if masks[r].sum() > 12 else "") + "}"
+        for r in rows
+    ]
+    return "with present units " + "; ".join(present) + (" ..." if bad.sum() > 3 else "")

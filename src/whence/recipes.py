@@ -1,0 +1,112 @@
+"""Holds the named explainers, each a line and a citation, and the default choice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from whence.errors import InputError
+from whence.explainer import Choice, Explainer, Paired
+from whence.samplers.chains import Chains
+from whence.samplers.every import Every
+from whence.samplers.sizes import EvenSizes
+from whence.samplers.uniform import Uniform
+from whence.solvers.flow import ShapleyFlow
+from whence.solvers.lasso import Lasso
+from whence.solvers.low_degree import LowDegree
+from whence.solvers.walsh import Walsh
+
+
+def exact(max_units: int = 20) -> Explainer:
+    """Every mask is valued; nothing is estimated. The fast Walsh transform, up to 20 units."""
+    return Paired(Every(max_units), Walsh())
+
+
+def kernel_shap() -> Explainer:
+    """Shapley values by weighted regression: Lundberg and Lee (2017), with the leverage-score
+    sizes, pairs and sampling without replacement of Musco and Witter (2025)."""
+    return Paired(EvenSizes(), LowDegree(1, "shapley"))
+
+
+def faith_shap(degree: int = 2) -> Explainer:
+    """Faith-Shap interactions by regression: Tsai, Yeh and Ravikumar (2023), masks as above."""
+    return Paired(EvenSizes(), LowDegree(degree, "shapley"))
+
+
+def lime() -> Explainer:
+    """LIME for text: Ribeiro, Singh and Guestrin (2016); sizes even, exponential kernel, ridge."""
+    return Paired(EvenSizes(), LowDegree(1, "lime", ridge=1.0))
+
+
+def banzhaf() -> Explainer:
+    """Banzhaf values by least squares on uniform masks: Hammer and Holzman (1992)."""
+    return Paired(Uniform(), LowDegree(1))
+
+
+def faith(degree: int = 2) -> Explainer:
+    """Faith-Banzhaf interactions by least squares: Tsai, Yeh and Ravikumar (2023)."""
+    return Paired(Uniform(), LowDegree(degree))
+
+
+def permutation() -> Explainer:
+    """Shapley values from antithetic random orders: Castro, Gomez and Tejada (2009)."""
+    return Paired(Chains(), ShapleyFlow())
+
+
+def lasso(degree: int = 2) -> Explainer:
+    """A sparse polynomial by the lasso: Tibshirani (1996), pairs screened when they are many."""
+    return Paired(Uniform(), Lasso(degree))
+
+
+def default() -> Explainer:
+    """Exact when the budget covers every mask, else the best of the regressions by
+    cross-validation on the fitting samples."""
+    return Choice(
+        Uniform(),
+        exact(),
+        (
+            LowDegree(1),
+            LowDegree(1, ridge=4.0),
+            LowDegree(1, "lime", ridge=1.0),
+            LowDegree(1, "shapley"),
+            Lasso(2),
+            LowDegree(2),
+            LowDegree(2, ridge=4.0),
+            Lasso(3),
+            LowDegree(3),
+        ),
+    )
+
+
+#: Name -> maker, as the command line and `explain(explainer="name")` know them.
+RECIPES: dict[str, Callable[[], Explainer]] = {
+    "default": default,
+    "exact": exact,
+    "kernel_shap": kernel_shap,
+    "faith_shap": faith_shap,
+    "lime": lime,
+    "banzhaf": banzhaf,
+    "faith": faith,
+    "permutation": permutation,
+    "lasso": lasso,
+}
+
+
+def named(name: str) -> Explainer:
+    """The explainer of that name; a degree may follow: "faith:3", "lasso:3", "faith_shap:1".
+
+    Raises:
+        InputError: no such explainer, or a degree that is no number or not taken.
+    """
+    key, _, degree = name.lower().replace("-", "_").partition(":")
+    if key not in RECIPES:
+        raise InputError(f"explainer {name!r} came; there are {', '.join(RECIPES)}.")
+    if not degree:
+        return RECIPES[key]()
+    graded: dict[str, Callable[[int], Explainer]] = {
+        "faith": faith, "faith_shap": faith_shap, "lasso": lasso,
+    }
+    if key not in graded or not degree.isdigit():
+        raise InputError(
+            f"explainer {name!r} came; a degree follows only {', '.join(graded)}, as in 'faith:3'."
+        )
+    return graded[key](int(degree))

@@ -1,0 +1,1 @@
+"""In: a number of units, a budget and a random generator; out: the masks to value."""

@@ -1,0 +1,1 @@
+"""In: samples; out: a SetFunction fitted to them."""

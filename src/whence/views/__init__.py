@@ -1,0 +1,1 @@
+"""In: an Explanation; out: what a person sees (terminal text, HTML, JSON)."""
