@@ -1,0 +1,1 @@
+"""A model framework's object comes in; a plain callable that scores a batch goes out."""

@@ -1,0 +1,1 @@
+"""In: a model's callable and one input (a text, a table's row, an image); out: a Game."""

@@ -1,0 +1,31 @@
+"""Holds the embedded model: an English sentence-sentiment classifier, described in CARD.md.
+
+Knows nothing of masks or games, nor of how the model was trained (training/sentiment does).
+"""
+
+from __future__ import annotations
+
+from importlib.resources import as_file, files
+
+from whence.adapters.onnx import OnnxClassifier, load_classifier
+
+NAME = "whence-sentiment-1"
+LABELS = ("negative", "positive")
+MAX_TOKENS = 512
+
+
+def load(threads: int = 0) -> OnnxClassifier:
+    """The embedded sentiment classifier: texts to (b, 2) logits, "negative" then "positive".
+
+    Args:
+        threads: processor threads of one call; 0 leaves the choice to onnxruntime.
+
+    Raises:
+        MissingExtra: when onnxruntime or tokenizers is not installed.
+    """
+    folder = files("whence.models")
+    with (
+        as_file(folder / "sentiment.onnx") as model,
+        as_file(folder / "tokenizer.json") as tokenizer,
+    ):
+        return load_classifier(model, tokenizer, LABELS, max_tokens=MAX_TOKENS, threads=threads)
