@@ -50,7 +50,9 @@ def sii(v, n, t):
     """Shapley interaction index: weighted mean of discrete derivatives."""
     rest = [i for i in range(n) if i not in t]
     return sum(
-        factorial(n - len(s) - len(t)) * factorial(len(s)) / factorial(n - len(t) + 1)
+        factorial(n - len(s) - len(t))
+        * factorial(len(s))
+        / factorial(n - len(t) + 1)
         * delta(v, t, s)
         for s in subsets(rest)
     )
@@ -107,7 +109,9 @@ def regression(v, n, order, weight, constrained):
 def faith_shap(v, n, order):
     """Faith-Shap: the best polynomial under Shapley kernel weights, exact at both ends."""
     return regression(
-        v, n, order,
+        v,
+        n,
+        order,
         lambda s: 0.0 if s in (0, n) else (n - 1) / (comb(n, s) * s * (n - s)),
         constrained=True,
     )

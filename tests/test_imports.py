@@ -14,11 +14,15 @@ PUBLIC = [
     "Samples",
     "SetFunction",
     "Units",
+    "WhenceError",
     "__version__",
+    "errors",
     "explain",
     "indices",
     "plan",
     "recipes",
+    "seed_spread",
+    "set_function",
     "text_game",
 ]
 

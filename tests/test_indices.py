@@ -2,12 +2,12 @@
 
 from itertools import combinations, permutations
 
-import brute
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import brute
 from whence import indices
 from whence.errors import InputError
 from whence.setfunction import set_function
@@ -16,8 +16,10 @@ N = 6
 
 
 def random_function(rng, n, out=(), k=14, basis="fourier"):
-    sets = {tuple(sorted(rng.choice(n, size=rng.integers(0, n + 1), replace=False)))
-            for _ in range(k)} | {()}
+    """A function with k random sets and normal coefficients."""
+    sets = {
+        tuple(sorted(rng.choice(n, size=rng.integers(0, n + 1), replace=False))) for _ in range(k)
+    } | {()}
     sets = sorted(sets)
     return set_function(n, (sets, rng.normal(size=(len(sets), *out))), basis)
 
@@ -25,8 +27,11 @@ def random_function(rng, n, out=(), k=14, basis="fourier"):
 def definition(index, v, n, order):
     """Index -> set -> value for every set of 1..order units, by enumeration."""
     sets = [t for t in brute.subsets(range(n)) if 1 <= len(t) <= order]
-    whole = {"faith_shap": brute.faith_shap, "faith_banzhaf": brute.faith_banzhaf,
-             "k_sii": brute.k_sii}
+    whole = {
+        "faith_shap": brute.faith_shap,
+        "faith_banzhaf": brute.faith_banzhaf,
+        "k_sii": brute.k_sii,
+    }
     if index in whole:
         return {t: whole[index](v, n, order)[t] for t in sets}
     if index in ("mobius", "co_mobius"):
@@ -98,12 +103,17 @@ def test_influence_is_the_energy_that_flips_with_the_unit():
 
 functions = st.builds(
     lambda seed, n, basis: random_function(np.random.default_rng(seed), n, k=8, basis=basis),
-    st.integers(0, 10**6), st.integers(2, 7), st.sampled_from(["fourier", "mobius"]),
+    st.integers(0, 10**6),
+    st.integers(2, 7),
+    st.sampled_from(["fourier", "mobius"]),
 )
 
 
-@given(functions, st.integers(1, 4),
-       st.sampled_from(["k_sii", "shapley_taylor", "faith_shap", "mobius"]))
+@given(
+    functions,
+    st.integers(1, 4),
+    st.sampled_from(["k_sii", "shapley_taylor", "faith_shap", "mobius"]),
+)
 def test_efficiency(f, order, index):
     """k-SII, Shapley-Taylor and Faith-Shap of any order (Möbius of full order) add up to f(all)."""
     order = f.n if index == "mobius" else min(order, f.n)
@@ -140,8 +150,13 @@ def test_dummy(f, index, order):
     assert all(f.n not in t for t, value in zip(found.sets, found.values, strict=True) if value)
 
 
-@given(functions, st.integers(0, 10**6), st.floats(-3, 3),
-       st.sampled_from(sorted(indices.INDICES)), st.integers(1, 3))
+@given(
+    functions,
+    st.integers(0, 10**6),
+    st.floats(-3, 3),
+    st.sampled_from(sorted(indices.INDICES)),
+    st.integers(1, 3),
+)
 def test_linearity(f, seed, factor, index, order):
     """The index of a f + g is a times that of f plus that of g."""
     g = random_function(np.random.default_rng(seed), f.n, k=6)

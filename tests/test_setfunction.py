@@ -1,11 +1,11 @@
 """SetFunction: evaluation, change of basis, truncation, sums and errors."""
 
-import brute
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import brute
 from whence import masks
 from whence.errors import InputError, ShapeError
 from whence.setfunction import constant, set_function
@@ -13,6 +13,7 @@ from whence.setfunction import constant, set_function
 
 @st.composite
 def functions(draw, out=()):
+    """Random functions of 2 to 9 units in either basis, with three deviations."""
     n = draw(st.integers(2, 9))
     rng = np.random.default_rng(draw(st.integers(0, 10**6)))
     k = draw(st.integers(1, 25))
@@ -81,8 +82,14 @@ def test_change_of_basis_refuses_high_degrees_by_knob():
 @given(functions(), functions())
 def test_sums_add_values_and_variances(f, g):
     """f + g has the sum of the values and, the two being independent, of the variances."""
-    g = set_function(f.n, ([s for s in g.sets if max(s, default=0) < f.n],
-                           g.values[[max(s, default=0) < f.n for s in g.sets]]), g.basis)
+    g = set_function(
+        f.n,
+        (
+            [s for s in g.sets if max(s, default=0) < f.n],
+            g.values[[max(s, default=0) < f.n for s in g.sets]],
+        ),
+        g.basis,
+    )
     rows = masks.every(f.n)
     np.testing.assert_allclose((f + g)(rows), f(rows) + g(rows), atol=1e-7)
     np.testing.assert_allclose((f - f)(rows), 0, atol=1e-9)
@@ -117,8 +124,9 @@ def test_repeated_sets_are_added_up_with_their_deviations():
 def test_outputs_are_separate_functions():
     """`output(i)` of a multi-output function is that output alone, errors included."""
     rng = np.random.default_rng(0)
-    f = set_function(3, ([(), (0,), (1, 2)], rng.normal(size=(3, 2))),
-                     deviations=rng.normal(size=(4, 3, 2)))
+    f = set_function(
+        3, ([(), (0,), (1, 2)], rng.normal(size=(3, 2))), deviations=rng.normal(size=(4, 3, 2))
+    )
     rows = masks.every(3)
     np.testing.assert_allclose(f.output(1)(rows), f(rows)[:, 1])
     np.testing.assert_allclose(f.output(1).errors, f.errors[:, 1])
@@ -147,8 +155,11 @@ def test_constant_is_the_same_everywhere():
 
 @pytest.mark.parametrize(
     ("terms", "message"),
-    [({(0, 5): 1.0}, "numbered 0 to 2"), ({(-1,): 1.0}, "numbered 0 to 2"),
-     ({(1, 1): 1.0}, "one unit twice")],
+    [
+        ({(0, 5): 1.0}, "numbered 0 to 2"),
+        ({(-1,): 1.0}, "numbered 0 to 2"),
+        ({(1, 1): 1.0}, "one unit twice"),
+    ],
 )
 def test_bad_sets_are_refused(terms, message):
     """Units out of range, or twice in a set, are refused by name."""

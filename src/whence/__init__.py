@@ -1,5 +1,7 @@
-"""Whence: where did a model's output come from? Units are masked, the model's value is measured,
-and a sparse set function with interactions is fitted, with its measured fit beside every finding.
+"""Whence: where did a model's output come from?
+
+Units are masked, the model's value is measured, and a sparse set function with interactions is
+fitted, with its measured fit beside every finding.
 """
 
 from whence import errors, indices, recipes

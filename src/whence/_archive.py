@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+import zlib
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,22 @@ VERSION = 1
 _FIT = ("r2", "low", "high", "constant", "noise")
 _SAMPLES = ("ends", "fitted", "judged")
 
+#: What numpy, zipfile and zlib raise on files that are cut short, damaged or something else.
+_UNREADABLE = (
+    OSError,
+    ValueError,
+    KeyError,
+    IndexError,
+    TypeError,
+    AttributeError,
+    EOFError,
+    RuntimeError,
+    MemoryError,
+    zipfile.BadZipFile,
+    zlib.error,
+    SyntaxError,
+)
+
 
 def save(e: Explanation, path: Path) -> Path:
     """Write the explanation; a missing suffix becomes `.npz`.
@@ -36,7 +53,9 @@ def save(e: Explanation, path: Path) -> Path:
     """
     path = path if path.suffix == ".npz" else path.with_name(path.name + ".npz")
     arrays: dict[str, Any] = {
-        "f_indptr": e.f.indptr, "f_indices": e.f.indices, "f_values": e.f.values,
+        "f_indptr": e.f.indptr,
+        "f_indices": e.f.indices,
+        "f_values": e.f.values,
     }
     if e.f.deviations is not None:
         arrays["f_deviations"] = e.f.deviations
@@ -62,23 +81,23 @@ def load(path: Path) -> Explanation:
     """Read what `save` wrote.
 
     Raises:
-        InputError: no such file, not such a file, or a newer version.
+        InputError: no such file, a damaged file, not such a file, or a newer version.
     """
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         meta = json.loads(arrays["meta"].tobytes())
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile, AttributeError) as error:
+        if meta.get("format") == FORMAT and meta.get("version", VERSION + 1) <= VERSION:
+            return _build(meta, arrays)
+    except _UNREADABLE as error:
         raise InputError(
             f"{path} cannot be read as an Explanation ({error}). Give a file that "
             "Explanation.save wrote."
         ) from error
-    if meta.get("format") != FORMAT or meta.get("version", VERSION + 1) > VERSION:
-        raise InputError(
-            f"{path} has format {meta.get('format')!r}, version {meta.get('version')!r}; this "
-            f"whence reads {FORMAT!r} up to version {VERSION}. Upgrade whence to read it."
-        )
-    return _build(meta, arrays)
+    raise InputError(
+        f"{path} has format {meta.get('format')!r}, version {meta.get('version')!r}; this "
+        f"whence reads {FORMAT!r} up to version {VERSION}. Upgrade whence to read it."
+    )
 
 
 def _meta(e: Explanation) -> dict[str, Any]:
@@ -94,8 +113,10 @@ def _meta(e: Explanation) -> dict[str, Any]:
         "cost": asdict(e.cost),
         "provenance": asdict(e.provenance),
         "fidelity": {
-            "masks": fit.masks, "distribution": fit.distribution,
-            "exhaustive": fit.exhaustive, "repeats": fit.repeats,
+            "masks": fit.masks,
+            "distribution": fit.distribution,
+            "exhaustive": fit.exhaustive,
+            "repeats": fit.repeats,
         },
     }
 
@@ -104,32 +125,35 @@ def _build(meta: dict[str, Any], arrays: dict[str, Any]) -> Explanation:
     n = meta["n"]
     units = meta["units"]
     spans = units["spans"]
-    provenance = meta["provenance"]
+    provenance: dict[str, Any] = dict(meta["provenance"])
+    provenance["versions"] = tuple((name, version) for name, version in provenance["versions"])
     given = {
         name: Samples(unpack(arrays[f"{name}_masks"], n), arrays[f"{name}_values"])
         for name in _SAMPLES
     }
     fit = {
-        name: v.item() if v.ndim == 0 else v
-        for name in _FIT
-        for v in [arrays[f"fidelity_{name}"]]
+        name: v.item() if v.ndim == 0 else v for name in _FIT for v in [arrays[f"fidelity_{name}"]]
     }
     return Explanation(
         f=SetFunction(
-            n, arrays["f_indptr"], arrays["f_indices"], arrays["f_values"], meta["basis"],
-            arrays.get("f_deviations"), provenance["fitted_by"],
+            n,
+            arrays["f_indptr"],
+            arrays["f_indices"],
+            arrays["f_values"],
+            meta["basis"],
+            arrays.get("f_deviations"),
+            provenance["fitted_by"],
         ),
         units=Units(
             tuple(units["labels"]),
             None if spans is None else tuple((a, b) for a, b in spans),
-            units["text"], units["kind"],
+            units["text"],
+            units["kind"],
         ),
         outputs=tuple(meta["outputs"]),
         unit=meta["unit"],
         fidelity=Fidelity(**fit, **meta["fidelity"]),
         cost=Cost(**meta["cost"]),
-        provenance=Provenance(
-            **{**provenance, "versions": tuple(tuple(v) for v in provenance["versions"])}
-        ),
+        provenance=Provenance(**provenance),
         **given,
     )

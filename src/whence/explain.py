@@ -5,6 +5,8 @@ It does not know where values are remembered (a journal wraps the game) nor how 
 
 from __future__ import annotations
 
+import copy
+import operator
 import platform
 import time
 from collections.abc import Callable
@@ -17,7 +19,6 @@ from whence import masks as mask
 from whence import recipes
 from whence._version import __version__
 from whence.errors import BudgetError, InputError, Interrupted, WhenceError
-from whence.evaluation import controls
 from whence.evaluation.controls import Check
 from whence.evaluation.fidelity import Fidelity, measure
 from whence.explainer import Explainer
@@ -183,7 +184,7 @@ class _Arguments:
             if share < 1:
                 raise BudgetError(
                     f"budget={self.budget} leaves {max(share, 0)} masks for fitting. "
-                    f"Raise it to at least {self.held_out + 4}, or hold out fewer."
+                    f"Raise it to at least {min(self.held_out + 4, 2**n)}, or hold out fewer."
                 )
             asked = self.explainer.ask(n, share, ask, ends)
         except BudgetError as error:
@@ -218,8 +219,8 @@ def _arguments(
             "by masking. Cut coarser units (for text: units='sentence' or 'paragraph'), or pin "
             "what need not be explained."
         )
-    budget = default_budget(game.n) if budget is None else budget
-    held = min(1000, max(8, budget // 5)) if held_out is None else held_out
+    budget = default_budget(game.n) if budget is None else _whole("budget", budget)
+    held = min(1000, max(8, budget // 5)) if held_out is None else _whole("held_out", held_out)
     if budget < 4 or held < 2:
         raise BudgetError(
             f"budget={budget}, held_out={held} came; at least 4 masks are needed, of which at "
@@ -227,15 +228,25 @@ def _arguments(
         )
     name = "default" if explainer is None else explainer if isinstance(explainer, str) else ""
     chosen = recipes.named(name) if explainer is None or isinstance(explainer, str) else explainer
-    seed = None if isinstance(rng, np.random.Generator) else int(rng)
+    seed = None if isinstance(rng, np.random.Generator) else _whole("rng", rng, least=0)
     streams = np.random.default_rng(rng).spawn(4)
-    return _Arguments(game, chosen, name or repr(chosen), int(budget), held, streams, seed)
+    return _Arguments(game, chosen, name or repr(chosen), budget, held, streams, seed)
+
+
+def _whole(name: str, value: object, least: int | None = None) -> int:
+    try:
+        number = operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        number = None
+    if number is None or (least is not None and number < least):
+        kind = "a non-negative integer or a numpy Generator" if name == "rng" else "an integer"
+        raise InputError(f"{name}={value!r} came; {kind} is needed.")
+    return number
 
 
 def _copy(rng: np.random.Generator) -> np.random.Generator:
-    twin = type(rng.bit_generator)()
-    twin.state = rng.bit_generator.state
-    return np.random.Generator(twin)
+    # Its seed sequence goes along, so that a sampler may `spawn` and still repeat itself.
+    return copy.deepcopy(rng)
 
 
 class _Run:
@@ -274,7 +285,12 @@ class _Run:
         chosen = np.concatenate([[0, 1], others])[:repeats].astype(np.intp)
         known = self.samples().values[chosen]
         again = self.game.again or self.game.value
-        fresh = self.game.read(raw_values(again, self.rows[chosen]))
+        batch = self.game.batch
+        parts = [
+            raw_values(again, self.rows[chosen[i : i + batch]])
+            for i in range(0, len(chosen), batch)
+        ]
+        fresh = self.game.read(join([self.raw[0][:0], *parts]))
         self.repeats = repeats
         return np.sqrt(((fresh - known) ** 2).mean(axis=0) / 2)
 
@@ -301,13 +317,27 @@ def _conclude(
     judged = values if design.exhaustive else _rows_of(values, design.judging)
     fidelity = _fidelity(f, judged, given.streams[3], design, noise, run.repeats)
     return Explanation(
-        f, game.units, game.outputs, game.unit, values.take(slice(0, 2)), fitted, judged, fidelity,
+        f,
+        game.units,
+        game.outputs,
+        game.unit,
+        values.take(slice(0, 2)),
+        fitted,
+        judged,
+        fidelity,
         run.cost(design.duplicates),
         Provenance(
-            given.name, f.fitted_by, given.budget, given.seed, game.description,
+            given.name,
+            f.fitted_by,
+            given.budget,
+            given.seed,
+            game.description,
             game.identity,
-            (("whence", __version__), ("numpy", np.__version__),
-             ("python", platform.python_version())),
+            (
+                ("whence", __version__),
+                ("numpy", np.__version__),
+                ("python", platform.python_version()),
+            ),
             interrupted,
         ),
     )
@@ -323,7 +353,12 @@ def _fidelity(
 ) -> Fidelity:
     told = "all masks" if design.exhaustive else "uniform, not used for fitting"
     return measure(
-        f, judged, rng, distribution=told, exhaustive=design.exhaustive, noise=noise,
+        f,
+        judged,
+        rng,
+        distribution=told,
+        exhaustive=design.exhaustive,
+        noise=noise,
         repeats=repeats,
     )
 
@@ -341,11 +376,14 @@ def _partial(given: _Arguments, run: _Run) -> Explanation | None:
         if len(run.rows) < 3:
             return None
         design = given.plan(run.samples().take(slice(0, 2)))
+        if len(run.rows) == design.calls:
+            return _conclude(given, run, design, given.explainer, 0.0, interrupted=True)
         fitting = design.fitting[mask.among(design.fitting, run.rows)]
         judging = design.judging[mask.among(design.judging, run.rows)]
         if design.exhaustive:
-            keep = max(2, len(fitting) // 5)
-            fitting, judging = fitting[:-keep], fitting[-keep:]
+            # In the order they were valued, which is mixed: the last are a uniform draw.
+            keep = max(2, len(run.rows) // 5)
+            fitting, judging = run.rows[:-keep], run.rows[-keep:]
         if len(judging) < 2:
             return None
         cut = replace(design, fitting=fitting, judging=judging, exhaustive=False)

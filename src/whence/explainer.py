@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from whence._kernels import terms as csr
 from whence.errors import BudgetError
+from whence.evaluation.fidelity import constant_columns
 from whence.masks import Masks, among, every, pack
 from whence.samples import Samples
 from whence.setfunction import SetFunction, constant
@@ -91,17 +92,19 @@ class Paired:
 
     def fit(self, samples: Samples) -> SetFunction:
         """The solver's function, with jackknife errors unless it has its own or all masks."""
+        samples = samples.distinct()
         f = self.solver.fit(samples)
+        if len(samples) == 2**samples.n:
+            return replace(f, deviations=np.zeros((1, *f.values.shape)))
         if f.deviations is not None:
             return f
-        if len(samples) >= 2**samples.n:
-            return replace(f, deviations=np.zeros((1, *f.values.shape)))
         group = folds(samples.masks, self.groups)
+        used = range(int(group.max(initial=-1)) + 1)
         try:
-            parts = [self.solver.fit(samples.take(group != g)) for g in range(self.groups)]
+            parts = [self.solver.fit(samples.take(group != g)) for g in used]
         except BudgetError:
             return f
-        return jackknife(f, parts, len(samples))
+        return f if len(parts) < 2 else jackknife(f, parts, len(samples))
 
 
 @dataclass(frozen=True)
@@ -144,18 +147,18 @@ class Choice:
         samples = samples.distinct()
         if samples.n <= 20 and len(samples) == 2**samples.n:
             return self.exact.fit(samples)
-        varies = samples.columns.std(axis=0) > 0
+        varies = ~constant_columns(samples.columns)
         if not varies.any():
             return replace(constant(samples.n, samples.values[0]), fitted_by="constant")
         group = folds(samples.masks, self.groups)
         smallest = len(samples) - int(np.bincount(group + 1)[1:].max(initial=0))
-        able = self._able(samples.n, smallest) or self._able(samples.n, len(samples))
-        if smallest < 2 or len(able) == 1:
+        able = self._able(samples.n, smallest) or self._able(samples.n, len(samples))[:1]
+        if group.max() < 1 or len(able) == 1:
             return Paired(self.sampler, able[0], self.groups).fit(samples)
         tried = [_cross_validate(s, samples, group, varies) for s in able]
         best = int(np.argmin([loss for loss, _ in tried]))
         f = able[best].fit(samples)
-        told = f"{f.fitted_by}, best of {len(able)} by {self.groups}-fold cross-validation"
+        told = f"{f.fitted_by}, best of {len(able)} by {group.max() + 1}-fold cross-validation"
         return replace(jackknife(f, tried[best][1], len(samples)), fitted_by=told)
 
     def _able(self, n: int, m: int) -> list[Solver]:
@@ -181,18 +184,21 @@ def folds(masks: Masks, groups: int) -> NDArray[np.int64]:
     """Fold of every mask, `(m,)`: balanced, a mask with its complement, set by content alone.
 
     Order, batch and worker count therefore change nothing. The two ends are in fold -1: every
-    design has them, so they are never left out.
+    design has them, so they are never left out. The folds in use are 0, 1, ... without a gap.
     """
     n = masks.shape[1]
     size = masks.sum(axis=1)
+    inner = (size > 0) & (size < n)
     flip = (2 * size > n) | ((2 * size == n) & ~masks[:, 0])
     packed = pack(masks ^ flip[:, None]).astype(np.uint64)
     odd = np.random.default_rng(20250213).integers(0, 2**64, packed.shape[1], dtype=np.uint64)
     mixed = (packed + np.uint64(1)) @ (odd | np.uint64(1))
     mixed ^= mixed >> np.uint64(29)
     code = mixed * np.uint64(0xBF58476D1CE4E5B9)
-    _, rank = np.unique(code ^ (code >> np.uint64(32)), return_inverse=True)
-    return np.where((size == 0) | (size == n), -1, rank.reshape(-1) % groups)
+    code ^= code >> np.uint64(32)
+    group = np.full(len(masks), -1, dtype=np.int64)
+    group[inner] = np.unique(code[inner], return_inverse=True)[1].reshape(-1) % groups
+    return group
 
 
 def jackknife(f: SetFunction, parts: Sequence[SetFunction], m: int) -> SetFunction:
@@ -209,9 +215,7 @@ def jackknife(f: SetFunction, parts: Sequence[SetFunction], m: int) -> SetFuncti
     q = f.columns.shape[1]
     lengths = [len(b) for b in blocks]
     wide = np.zeros((sum(lengths), len(blocks) * q))
-    for j, (start, block) in enumerate(
-        zip(np.cumsum([0, *lengths[:-1]]), blocks, strict=True)
-    ):
+    for j, (start, block) in enumerate(zip(np.cumsum([0, *lengths[:-1]]), blocks, strict=True)):
         wide[start : start + len(block), j * q : (j + 1) * q] = block.columns
     indptr = np.concatenate([[0], np.cumsum(np.concatenate([b.sizes for b in blocks]))])
     indices = np.concatenate([b.indices for b in blocks])

@@ -181,13 +181,21 @@ class Explanation:
                 f"output {which!r} came; there are {', '.join(self.outputs) or self.f.out}."
             )
         at = tuple(int(i) for i in np.unravel_index(place, self.f.out)) if self.f.out else ()
-        pick = {name: _pick(getattr(self.fidelity, name), at)
-                for name in ("r2", "low", "high", "constant", "noise")}
-        sets = {name: Samples(s.masks, s.values[(slice(None), *at)])
-                for name in ("ends", "fitted", "judged") if (s := getattr(self, name))}
+        pick = {
+            name: _pick(getattr(self.fidelity, name), at)
+            for name in ("r2", "low", "high", "constant", "noise")
+        }
+        sets = {
+            name: Samples(s.masks, s.values[(slice(None), *at)])
+            for name in ("ends", "fitted", "judged")
+            if (s := getattr(self, name))
+        }
         return replace(
-            self, f=self.f.output(at), outputs=self.outputs[place : place + 1],
-            fidelity=replace(self.fidelity, **pick), **sets,
+            self,
+            f=self.f.output(at),
+            outputs=self.outputs[place : place + 1],
+            fidelity=replace(self.fidelity, **pick),
+            **sets,
         )
 
     def save(self, path: str | Path) -> Path:
@@ -227,8 +235,16 @@ class Explanation:
                     se = None if errors is None else float(errors[row, q])
                     name = self.outputs[q] if q < len(self.outputs) else str(q)
                     label = " + ".join(found.names[i] for i in units)
-                    cells = (found.index, found.order, label, len(units), name, float(value), se,
-                             float(r2[q]))
+                    cells = (
+                        found.index,
+                        found.order,
+                        label,
+                        len(units),
+                        name,
+                        float(value),
+                        se,
+                        float(r2[q]),
+                    )
                     for column, cell in zip(columns.values(), cells, strict=True):
                         column.append(cell)
         return columns
@@ -274,8 +290,10 @@ class Explanation:
             elif fit.exhaustive:
                 lines.append(f"  {label}R2 {r2[q]:.3f}, exact, all {fit.masks} masks")
             else:
-                lines.append(f"  {label}R2 {r2[q]:.3f} [{low[q]:.3f}, {high[q]:.3f}] on "
-                             f"{fit.masks} held-out masks ({fit.distribution})")
+                lines.append(
+                    f"  {label}R2 {r2[q]:.3f} [{low[q]:.3f}, {high[q]:.3f}] on "
+                    f"{fit.masks} held-out masks ({fit.distribution})"
+                )
         return "\n".join([*lines, *repr(self.top(5)).splitlines()])
 
     def _repr_html_(self) -> str:

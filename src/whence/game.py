@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from whence.errors import GameError, InputError, ModelError, NotFinite, ShapeError
+from whence.errors import InputError, ModelError, NotFinite, ShapeError, WhenceError
 from whence.masks import Masks, as_masks
 from whence.units import Units, as_units
 
@@ -115,8 +115,12 @@ class Game:
         """
         rows = as_masks(masks, self.n)
         return self.read(
-            join([raw_values(self.value, rows[i : i + self.batch])
-                  for i in range(0, max(len(rows), 1), self.batch)])
+            join(
+                [
+                    raw_values(self.value, rows[i : i + self.batch])
+                    for i in range(0, max(len(rows), 1), self.batch)
+                ]
+            )
         )
 
     def read(self, raw: Values) -> Values:
@@ -125,8 +129,11 @@ class Game:
         Raises:
             ShapeError, NotFinite: the readout's answer breaks the contract.
         """
-        return raw if self.readout is None else _checked(self.readout(raw), None, len(raw),
-                                                         "the readout")
+        return (
+            raw
+            if self.readout is None
+            else _checked(self.readout(raw), None, len(raw), "the readout")
+        )
 
 
 def raw_values(value: ValueFunction, masks: Masks) -> Values:
@@ -136,8 +143,9 @@ def raw_values(value: ValueFunction, masks: Masks) -> Values:
         ModelError, ShapeError, NotFinite: as `Game.__call__`.
     """
     try:
-        answer = value(masks)
-    except GameError:
+        # A copy: what a value function does to its argument must not change what was asked.
+        answer = value(masks.copy())
+    except WhenceError:
         raise
     except Exception as error:
         raise ModelError(
@@ -165,7 +173,8 @@ def join(parts: Sequence[Values]) -> Values:
 
 def _checked(answer: Any, masks: Masks | None, b: int, who: str) -> Values:
     try:
-        values = np.asarray(answer, dtype=np.float64)
+        # A copy: a model may hand out the same buffer at every call.
+        values = np.array(answer, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise ShapeError(
             f"{who} returned a {type(answer).__name__} that is not an array of numbers; it must "
@@ -176,23 +185,24 @@ def _checked(answer: Any, masks: Masks | None, b: int, who: str) -> Values:
             f"{who} returned shape {values.shape} for {b} masks; it must return ({b},) or "
             f"({b}, *out), one row of outputs per mask, in the order of the masks."
         )
-    bad = ~np.isfinite(values.reshape(b, -1)).all(axis=1)
-    if bad.any():
+    finite = np.isfinite(values).reshape(b, int(np.prod(values.shape[1:])))
+    bad = np.flatnonzero(~finite.all(axis=1))
+    if len(bad):
         raise NotFinite(
-            f"{who} returned nan or inf for {int(bad.sum())} of {b} masks, "
+            f"{who} returned nan or inf for {len(bad)} of {b} masks, "
             f"{_describe(bad, masks)}; every value must be finite. Check the model on those "
             "inputs, or give a readout that stays finite (clip probabilities before a log)."
         )
     return values
 
 
-def _describe(bad: NDArray[np.bool_], masks: Masks | None) -> str:
-    rows = np.flatnonzero(bad)[:3]
+def _describe(bad: NDArray[np.intp], masks: Masks | None) -> str:
+    more = " ..." if len(bad) > 3 else ""
     if masks is None:
-        return "rows " + ", ".join(map(str, rows)) + (" ..." if bad.sum() > 3 else "")
-    present = [
-        "{" + ", ".join(map(str, np.flatnonzero(masks[r])[:12]))
-        + (", ..." if masks[r].sum() > 12 else "") + "}"
-        for r in rows
-    ]
-    return "with present units " + "; ".join(present) + (" ..." if bad.sum() > 3 else "")
+        return "rows " + ", ".join(map(str, bad[:3])) + more
+    return "with present units " + "; ".join(_units_of(masks[r]) for r in bad[:3]) + more
+
+
+def _units_of(mask: Masks) -> str:
+    present = np.flatnonzero(mask)
+    return "{" + ", ".join(map(str, present[:12])) + (", ..." if len(present) > 12 else "") + "}"

@@ -152,17 +152,21 @@ def attributions(f: SetFunction, index: str = "shapley") -> Interactions:
     if index == "influence":
         fourier = f.to("fourier")
         values = _influence(fourier, None)
-        spread = None if fourier.deviations is None else [
-            _influence(fourier, d) for d in fourier.deviations
-        ]
+        spread = (
+            None
+            if fourier.deviations is None
+            else [_influence(fourier, d) for d in fourier.deviations]
+        )
         name = index
     else:
         name = index if index in _AS_INTERACTION else canonical(index)
         single = interactions(f, _AS_INTERACTION.get(name, name), 1).f
         values = _per_unit(single)
-        spread = None if single.deviations is None else [
-            _per_unit(replace(single, values=d)) for d in single.deviations
-        ]
+        spread = (
+            None
+            if single.deviations is None
+            else [_per_unit(replace(single, values=d)) for d in single.deviations]
+        )
     units = np.arange(f.n, dtype=np.int64)
     deviations = None if spread is None else np.reshape(spread, (-1, *values.shape))
     alone = SetFunction(f.n, np.arange(f.n + 1), units, values, "mobius", deviations)
@@ -309,8 +313,10 @@ def _weights(name: str, order: int, degree: int, basis: str) -> Floats:
                 exact = on_mobius(s, t, order)
             else:
                 exact = sum(
-                    (comb(s - t, r - t) * (-2) ** r * on_mobius(r, t, order)
-                     for r in range(t, s + 1)),
+                    (
+                        comb(s - t, r - t) * (-2) ** r * on_mobius(r, t, order)
+                        for r in range(t, s + 1)
+                    ),
                     Fraction(0),
                 )
             table[s, t] = float(exact)
@@ -340,6 +346,4 @@ def _in_order(f: SetFunction, rows: NDArray[np.intp]) -> SetFunction:
     sets = [f.sets[r] for r in rows]
     indptr, indices = csr.from_sets(sets)
     deviations = None if f.deviations is None else f.deviations[:, rows]
-    return replace(
-        f, indptr=indptr, indices=indices, values=f.values[rows], deviations=deviations
-    )
+    return replace(f, indptr=indptr, indices=indices, values=f.values[rows], deviations=deviations)

@@ -95,9 +95,7 @@ def among(masks: Masks, others: Masks) -> NDArray[np.bool_]:
     return np.isin(keys(masks), keys(others))
 
 
-def uniform(
-    n: int, count: int, rng: np.random.Generator, avoid: Masks | None = None
-) -> Masks:
+def uniform(n: int, count: int, rng: np.random.Generator, avoid: Masks | None = None) -> Masks:
     """Distinct masks drawn uniformly, without replacement, from those not in `avoid`.
 
     Returns:

@@ -22,8 +22,11 @@ def exact(max_units: int = 20) -> Explainer:
 
 
 def kernel_shap() -> Explainer:
-    """Shapley values by weighted regression: Lundberg and Lee (2017), with the leverage-score
-    sizes, pairs and sampling without replacement of Musco and Witter (2025)."""
+    """Shapley values by weighted regression: Lundberg and Lee (2017).
+
+    With the leverage-score sizes, pairs and sampling without replacement of Musco and Witter
+    (2025).
+    """
     return Paired(EvenSizes(), LowDegree(1, "shapley"))
 
 
@@ -58,8 +61,11 @@ def lasso(degree: int = 2) -> Explainer:
 
 
 def default() -> Explainer:
-    """Exact when the budget covers every mask, else the best of the regressions by
-    cross-validation on the fitting samples."""
+    """Exact when the budget covers every mask, else the regression that predicts best.
+
+    Judged by cross-validation on the fitting samples; `permutation` is not among the candidates,
+    for its chains of masks cannot serve the others.
+    """
     return Choice(
         Uniform(),
         exact(),
@@ -103,7 +109,9 @@ def named(name: str) -> Explainer:
     if not degree:
         return RECIPES[key]()
     graded: dict[str, Callable[[int], Explainer]] = {
-        "faith": faith, "faith_shap": faith_shap, "lasso": lasso,
+        "faith": faith,
+        "faith_shap": faith_shap,
+        "lasso": lasso,
     }
     if key not in graded or not degree.isdigit():
         raise InputError(

@@ -158,10 +158,10 @@ class SetFunction:
         )
 
     def truncate(self, *, degree: int | None = None, top: int | None = None) -> SetFunction:
-        """Terms up to a degree, and of those the `top` largest by magnitude (root sum of squares
-        over outputs). The empty set is always kept and is not counted.
+        """Terms up to a degree, and of those the `top` largest by magnitude.
 
-        In the Fourier basis, truncation to a degree is the best fit of that degree under uniform
+        Magnitude is the root sum of squares over outputs. The empty set is always kept and is
+        not counted. In the Fourier basis, truncation to a degree is the best fit of that degree under uniform
         masks.
         """
         keep = np.ones(len(self), dtype=np.bool_) if degree is None else self.sizes <= degree
@@ -197,12 +197,14 @@ class SetFunction:
                 f"writes out at most max_degree={max_degree}. Raise max_degree, or truncate first "
                 "with f.truncate(degree=...). Indices of low order need no change of basis."
             )
-        size = np.arange(self.degree + 1)
+        size = np.arange(self.degree + 1, dtype=np.float64)
+        flat = np.ones_like(size)
         if basis == "mobius":
-            weight = np.tile((-2.0) ** size, (len(size), 1))
+            weight = np.outer(flat, np.power(-2.0, size))
         else:
-            weight = np.outer(0.5**size, (-1.0) ** size)
-        return self.superset_sums(weight, size.tolist(), basis)
+            weight = np.outer(np.power(0.5, size), np.power(-1.0, size))
+        weight = weight.astype(np.float64)
+        return self.superset_sums(weight, range(self.degree + 1), basis)
 
     def superset_sums(self, weight: Floats, wanted: Sequence[int], basis: Basis) -> SetFunction:
         """`out(T) = sum over terms S ⊇ T of weight[#S, #T] * value(S)` for the wanted sizes #T.
@@ -224,26 +226,8 @@ class SetFunction:
                 f"wanted sizes; at most {MAX_PAIRS:,} are written out. Truncate the function "
                 "first: f.truncate(top=...) or f.truncate(degree=...)."
             )
-        family = csr.Family(self.indptr, self.indices, self._stacked())
-        return self._unstacked(csr.superset_sums(family, weight, wanted, self.n), basis)
-
-    def _stacked(self) -> Floats:
-        """Values and deviations side by side: `(k, (1 + r) * q)`."""
-        values = self.columns
-        if self.deviations is None:
-            return values
-        r = len(self.deviations)
-        spread = np.moveaxis(self.deviations, 0, 1).reshape(len(self), r * values.shape[1])
-        return np.concatenate([values, spread], axis=1)
-
-    def _unstacked(self, family: csr.Family, basis: Basis) -> SetFunction:
-        k, q = len(family.values), int(np.prod(self.out, dtype=int))
-        values = family.values[:, :q].reshape(k, *self.out)
-        deviations = None
-        if self.deviations is not None:
-            spread = family.values[:, q:].reshape(k, len(self.deviations), *self.out)
-            deviations = np.moveaxis(spread, 1, 0)
-        return SetFunction(self.n, family.indptr, family.indices, values, basis, deviations)
+        family = csr.Family(self.indptr, self.indices, _stacked(self))
+        return _unstacked(self, csr.superset_sums(family, weight, wanted, self.n), basis)
 
     def __repr__(self) -> str:
         outputs = f", outputs {self.out}" if self.out else ""
@@ -331,5 +315,24 @@ def _merged(
     deviations: Floats | None,
 ) -> SetFunction:
     loose = SetFunction(n, indptr, indices, values, basis, deviations)
-    family = csr.merge(indptr, indices, loose._stacked(), n)
-    return loose._unstacked(family, basis)
+    return _unstacked(loose, csr.merge(indptr, indices, _stacked(loose), n), basis)
+
+
+def _stacked(f: SetFunction) -> Floats:
+    """Values and deviations side by side: `(k, (1 + r) * q)`."""
+    if f.deviations is None:
+        return f.columns
+    width = len(f.deviations) * f.columns.shape[1]
+    spread = np.moveaxis(f.deviations, 0, 1).reshape(len(f), width)
+    return np.concatenate([f.columns, spread], axis=1)
+
+
+def _unstacked(f: SetFunction, family: csr.Family, basis: Basis) -> SetFunction:
+    """A family with stacked values, read as a function like `f`."""
+    k, q = len(family.values), f.columns.shape[1]
+    values = family.values[:, :q].reshape(k, *f.out)
+    deviations = None
+    if f.deviations is not None:
+        spread = family.values[:, q:].reshape(k, len(f.deviations), *f.out)
+        deviations = np.moveaxis(spread, 1, 0)
+    return SetFunction(f.n, family.indptr, family.indices, values, basis, deviations)

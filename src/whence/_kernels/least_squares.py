@@ -49,13 +49,13 @@ def solve(x: Floats, y: Floats, weights: Floats, ridge: Floats | None = None) ->
     except np.linalg.LinAlgError:
         root = np.zeros((1, 1))
     if root.diagonal().min() > PIVOT * root.diagonal().max():
-        return np.linalg.solve(root.T, np.linalg.solve(root, right))
+        return _floats(np.linalg.solve(root.T, np.linalg.solve(root, right)))
     scale = np.sqrt(weights)[:, None]
     rows, targets = x * scale, y * scale
     if ridge is not None:
         rows = np.concatenate([rows, np.diag(np.sqrt(ridge))])
         targets = np.concatenate([targets, np.zeros((len(ridge), y.shape[1]))])
-    return np.linalg.lstsq(rows, targets, rcond=None)[0]
+    return _floats(np.linalg.lstsq(rows, targets, rcond=None)[0])
 
 
 def solve_dual(x: Floats, y: Floats, weights: Floats, ridge: float) -> Floats:
@@ -91,6 +91,10 @@ def solve_constrained(x: Floats, y: Floats, weights: Floats, a: Floats, b: Float
     c = len(a)
     fixed = q[:, :c] @ np.linalg.solve(r[:c].T, b)
     if q.shape[1] == c:
-        return fixed
-    free = q[:, c:]
-    return fixed + free @ solve(x @ free, y - x @ fixed, weights)
+        return _floats(fixed)
+    free = _floats(q[:, c:])
+    return _floats(fixed + free @ solve(x @ free, y - x @ fixed, weights))
+
+
+def _floats(values: NDArray[np.floating]) -> Floats:
+    return values.astype(np.float64, copy=False)

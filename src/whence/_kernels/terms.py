@@ -8,7 +8,7 @@ know what a coefficient means.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -35,8 +35,8 @@ def from_sets(sets: Iterable[Iterable[int]]) -> tuple[Ints, Ints]:
 
 def to_sets(indptr: Ints, indices: Ints) -> list[tuple[int, ...]]:
     """The sets as sorted tuples."""
-    flat, cuts = indices.tolist(), indptr.tolist()
-    return [tuple(flat[a:b]) for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
+    flat = indices.tolist()
+    return [tuple(flat[a:b]) for a, b in pairwise(indptr.tolist())]
 
 
 def sizes(indptr: Ints) -> Ints:
@@ -55,8 +55,7 @@ def tables(indptr: Ints, indices: Ints) -> Iterator[tuple[int, Ints, Ints]]:
 def all_sets(n: int, degree: int) -> tuple[Ints, Ints]:
     """Every set of at most `degree` of n units, in canonical order."""
     blocks = [
-        np.array(list(combinations(range(n), s)), dtype=np.int64)
-        for s in range(min(degree, n) + 1)
+        np.array(list(combinations(range(n), s)), dtype=np.int64) for s in range(min(degree, n) + 1)
     ]
     return stack(blocks)
 
@@ -122,9 +121,7 @@ def _choose(s: int, t: int) -> int:
     return value if s >= t else 0
 
 
-def superset_sums(
-    family: Family, weight: Floats, wanted: Sequence[int], n: int
-) -> Family:
+def superset_sums(family: Family, weight: Floats, wanted: Sequence[int], n: int) -> Family:
     """`out(T) = sum over S in the family, S ⊇ T, of weight[#S, #T] * value(S)`.
 
     For every T of a wanted size that lies in some S of the family with a non-zero weight.

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from whence.evaluation.fidelity import Fidelity
+from whence.evaluation.fidelity import Fidelity, constant_columns
 from whence.samples import Samples
 from whence.setfunction import SetFunction, set_function
 
@@ -43,8 +43,10 @@ class Check:
 
     @property
     def passed(self) -> bool:
-        """Whether the fit beats both controls, and its interval excludes zero, in every output
-        that is not constant."""
+        """Whether the fit beats both controls and its interval excludes zero.
+
+        In every output that is not constant.
+        """
         known = ~np.atleast_1d(np.asarray(self.fidelity.constant))
         low = np.atleast_1d(self.fidelity.low)
         best = np.maximum(np.atleast_1d(self.random), np.atleast_1d(self.reverse))
@@ -88,7 +90,8 @@ def _r2(f: SetFunction, samples: Samples) -> Floats:
     y = samples.columns
     wrong = ((y - f(samples.masks).reshape(y.shape)) ** 2).sum(axis=0)
     total = ((y - y.mean(axis=0)) ** 2).sum(axis=0)
-    return np.where(total > 0, 1.0 - wrong / np.where(total > 0, total, 1.0), np.nan)
+    constant = constant_columns(y)
+    return np.where(constant, np.nan, 1.0 - wrong / np.where(constant, 1.0, total))
 
 
 def _scalar(values: Floats, f: SetFunction) -> float | Floats:

@@ -79,7 +79,7 @@ def measure(
     """
     y = samples.columns
     wrong = (y - f(samples.masks).reshape(y.shape)) ** 2
-    constant = np.ptp(y, axis=0) <= CONSTANT * np.maximum(np.abs(y).max(axis=0), 1e-300)
+    constant = constant_columns(y)
     centred = y - y.mean(axis=0)
     r2 = _r2(np.ones((1, len(y))), wrong, centred, constant)[0]
     low = high = r2
@@ -87,21 +87,35 @@ def measure(
         counts = rng.multinomial(len(y), np.full(len(y), 1 / len(y)), size=RESAMPLES)
         drawn = _r2(counts.astype(np.float64), wrong, centred, constant)
         low, high = _quantiles(drawn)
-    shaped = [_shape(v, f.out) for v in (r2, low, high)]
     return Fidelity(
-        *shaped, len(samples), distribution, exhaustive,
+        _shape(r2, f.out),
+        _shape(low, f.out),
+        _shape(high, f.out),
+        len(samples),
+        distribution,
+        exhaustive,
         bool(constant[0]) if f.out == () else constant.reshape(f.out),
-        _shape(np.broadcast_to(noise, f.out).reshape(-1), f.out), repeats,
+        _shape(np.broadcast_to(noise, f.out).reshape(-1), f.out),
+        repeats,
     )
+
+
+def constant_columns(y: Floats) -> NDArray[np.bool_]:
+    """Which columns of values `(m, q)` are the same number throughout, up to rounding: `(q,)`."""
+    if len(y) == 0:
+        return np.ones(y.shape[1], dtype=np.bool_)
+    return np.ptp(y, axis=0) <= CONSTANT * np.maximum(np.abs(y).max(axis=0), 1e-300)
 
 
 def _r2(counts: Floats, wrong: Floats, centred: Floats, constant: NDArray[np.bool_]) -> Floats:
     """R² `(resamples, q)` with each row of `counts` saying how often a mask is in the resample."""
     m = counts.shape[1]
-    total = counts @ centred**2 - (counts @ centred) ** 2 / m
-    # A resample of one repeated mask has no variance; it says nothing and is left out as nan.
+    square = counts @ centred**2
+    total = square - (counts @ centred) ** 2 / m
+    # A resample of one repeated value has no variance beyond rounding; it says nothing and is left
+    # out as nan.
     with np.errstate(divide="ignore", invalid="ignore"):
-        share = 1.0 - (counts @ wrong) / np.where(total > 0, total, np.nan)
+        share = 1.0 - (counts @ wrong) / np.where(total > CONSTANT * square, total, np.nan)
     return np.where(constant, np.nan, share)
 
 

@@ -69,7 +69,7 @@ def folder(path: Path) -> JournalError:
     """A path that names a folder."""
     return JournalError(
         f"journal {path}: a folder came; a file is needed. Name one in it, such as "
-        f"Journal({str(path / 'journal.db')!r})."
+        f"Journal({str(path / 'journal.whence.db')!r})."
     )
 
 

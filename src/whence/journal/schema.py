@@ -69,11 +69,12 @@ def _prepare(db: sqlite3.Connection, path: Path, wait_s: float) -> None:
     # cloud disk, per batch of 256), and what it protects has been paid for.
     for pragma in ("synchronous = FULL", "trusted_schema = OFF", "cell_size_check = ON"):
         db.execute(f"PRAGMA {pragma}")
-    # A write lock is taken even where nothing is to be made: a file that cannot be written is
-    # refused here, before a model is asked.
     with all_or_nothing(db):
         if _version(db, path) == 0:
             _make(db)
+        # A file that cannot be written is refused here, before a model is asked: BEGIN IMMEDIATE
+        # alone passes on a read-only one. This changes nothing, so a full disk can still be read.
+        db.execute("DELETE FROM game WHERE id < 0")
 
 
 def _version(db: sqlite3.Connection, path: Path) -> int:

@@ -30,8 +30,10 @@ class Chains:
         asked = np.zeros((0, n), dtype=np.bool_)
         misses = 0
         firsts = rng.permutation(n)
+        order = firsts
         for turn in range(4 * budget + 4):
-            order = _order_from(int(firsts[(turn // 2) % n]), n, rng) if turn % 2 == 0 else order[::-1]
+            back = turn % 2 == 1
+            order = order[::-1] if back else _order_from(int(firsts[turn // 2 % n]), n, rng)
             chain = _chain(order)
             fresh = chain[~masks.among(chain, np.concatenate([seen.masks, asked]))]
             if len(asked) + len(fresh) > budget:

@@ -104,7 +104,7 @@ def _edges_on_chains(samples: Samples) -> NDArray[np.int64]:
 
 
 def _values_by_first_unit(samples: Samples, edges: NDArray[np.int64]) -> tuple[Floats, Floats]:
-    """Shapley estimates `(p, n, q)` of the flow through each first unit, and their shares `(p,)`."""
+    """Shapley estimates `(p, n, q)` of the flow through each first unit, and shares `(p,)`."""
     size = samples.masks.sum(axis=1)
     n, q = samples.n, samples.columns.shape[1]
     first = edges[size[edges[:, 0]] == 0]
@@ -119,6 +119,7 @@ def _values_by_first_unit(samples: Samples, edges: NDArray[np.int64]) -> tuple[F
         here = edges[layer]
         pushed = flow[here[:, 0]] / degree[here[:, 0], None]
         np.add.at(flow, here[:, 1], pushed)
-        np.add.at(parts.transpose(1, 0, 2), here[:, 2],
-                  pushed[:, :, None] * gain[layer][:, None, :])
+        np.add.at(
+            parts.transpose(1, 0, 2), here[:, 2], pushed[:, :, None] * gain[layer][:, None, :]
+        )
     return parts, np.full(len(first), 1.0 / len(first))

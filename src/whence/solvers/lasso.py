@@ -8,6 +8,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 from math import comb
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,7 +91,10 @@ class Lasso:
         found = SetFunction(samples.n, indptr, indices, coefficients).take(used)
         values = np.concatenate([constant[None], found.values]).reshape(-1, *samples.out)
         return SetFunction(
-            samples.n, np.concatenate([[0], found.indptr]), found.indices, values,
+            samples.n,
+            np.concatenate([[0], found.indptr]),
+            found.indices,
+            values,
             fitted_by=repr(self),
         )
 
@@ -147,7 +151,10 @@ def _paths(x: Floats, y: Floats, weights: Floats, penalties: int) -> Floats:
 
 def _path(x: Floats, y: Floats, gram: Floats | bool, penalties: int) -> Floats:
     from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import lasso_path
+    from sklearn.linear_model import lasso_path as typed_path
+
+    # Its own annotations are read off the defaults, which are strings.
+    lasso_path: Any = typed_path
 
     right = x.T @ y
     largest = np.abs(right).max() / len(x)
@@ -160,7 +167,13 @@ def _path(x: Floats, y: Floats, gram: Floats | bool, penalties: int) -> Floats:
         warnings.simplefilter("ignore", ConvergenceWarning)
         for step in np.array_split(grid, max(1, penalties // 5)):
             _, path, _ = lasso_path(
-                x, y, alphas=step, precompute=gram, Xy=right, coef_init=start, max_iter=300,
+                x,
+                y,
+                alphas=step,
+                precompute=gram,
+                Xy=right,
+                coef_init=start,
+                max_iter=300,
                 tol=1e-3,
             )
             start = path[:, -1]

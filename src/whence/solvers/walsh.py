@@ -19,7 +19,8 @@ class Walsh:
     """Every Fourier coefficient, from the values of every mask.
 
     Attributes:
-        drop: coefficients smaller than this share of the largest are rounding and are left out.
+        drop: coefficients smaller than this share of the largest, in every output, are rounding
+            and are left out.
     """
 
     drop: float = 1e-12
@@ -49,8 +50,8 @@ class Walsh:
 
 
 def _sparse(n: int, values: np.ndarray, drop: float) -> SetFunction:
-    strength = np.abs(values.reshape(len(values), -1)).max(axis=1)
-    kept = np.flatnonzero(strength > drop * strength.max(initial=0.0))
+    strength = np.abs(values.reshape(len(values), -1))
+    kept = np.flatnonzero((strength > drop * strength.max(axis=0)).any(axis=1))
     kept = np.union1d(kept, [0])
     bits = (kept[:, None] >> np.arange(n)) & 1 == 1
     indptr = np.concatenate([[0], np.cumsum(bits.sum(axis=1))])

@@ -1,0 +1,110 @@
+"""Holds forecast: what a run would cost, in words or as JSON, before it is paid.
+
+It does not know how masks are chosen. It times the model on a few of the texts and keeps none of
+their answers: free for a model on this machine, the only kind there is here.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from whence.explain import Plan
+from whence.game import Game, raw_values
+from whence.journal import Journal
+from whence.masks import Masks
+
+#: Masks that are timed, and repeats for noise that `explain` asks by default.
+TIMED, REPEATS = 8, 3
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a run would cost.
+
+    Attributes:
+        game: model and input.
+        units: how many units.
+        budget: the most distinct masks allowed.
+        calls: distinct masks the run values.
+        held_out: how many of them measure the fit only; 0 when all masks are valued.
+        exhaustive: whether they are all masks.
+        duplicates: masks asked for more than once, free.
+        known: how many of the calls the journal answers.
+        paid: calls that the model answers.
+        repeats: further calls that look for noise, at most.
+        tokens: tokens the model reads for the paid calls, or None when not known.
+        seconds: how long the paid calls take.
+        timed: masks the seconds were measured on, just now.
+    """
+
+    game: str
+    units: int
+    budget: int
+    calls: int
+    held_out: int
+    exhaustive: bool
+    duplicates: int
+    known: int
+    paid: int
+    repeats: int
+    tokens: int | None
+    seconds: float
+    timed: int
+
+
+def forecast(game: Game, design: Plan, journal: Path | None, form: str) -> str:
+    """What the run of that design would cost: JSON for form "json", else lines of text."""
+    missing = design.masks[~_known(game, design.masks, journal)]
+    tokens = None if game.tokens is None else game.tokens(missing)
+    seconds, timed = _seconds(game, missing, tokens)
+    found = Forecast(
+        game.description, game.n, design.budget, design.calls,
+        0 if design.exhaustive else len(design.judging), design.exhaustive, design.duplicates,
+        design.calls - len(missing), len(missing), min(REPEATS, design.calls),
+        None if tokens is None else int(tokens.sum()), seconds, timed,
+    )
+    return json.dumps(asdict(found), indent=2) if form == "json" else _in_words(found)
+
+
+def _known(game: Game, masks: Masks, journal: Path | None) -> np.ndarray:
+    """Which masks the journal answers; a journal that is not there yet is not made."""
+    if journal is None or not journal.exists():
+        return np.zeros(len(masks), dtype=np.bool_)
+    with Journal(journal) as opened:
+        return opened.known(game, masks)
+
+
+def _seconds(game: Game, missing: Masks, tokens: np.ndarray | None) -> tuple[float, int]:
+    """Seconds for the missing masks, from a few of them spread over their lengths."""
+    if not len(missing):
+        return 0.0, 0
+    sizes = missing.sum(axis=1) if tokens is None else tokens
+    some = np.argsort(sizes, kind="stable")[np.linspace(0, len(missing) - 1, TIMED).astype(int)]
+    some = np.unique(some)
+    raw_values(game.value, missing[some[:1]])
+    started = time.perf_counter()
+    raw_values(game.value, missing[some])
+    each = (time.perf_counter() - started) / float(np.sum(sizes[some]))
+    return round(each * float(np.sum(sizes)), 3), len(some)
+
+
+def _in_words(found: Forecast) -> str:
+    every = ", every mask there is" if found.exhaustive else ""
+    held = f", {found.held_out:,} of them held out to measure the fit" if found.held_out else ""
+    seconds = f"about {found.seconds:.1f}, timed on {found.timed} of these texts just now"
+    rows = {
+        "game": found.game,
+        "calls": f"{found.calls:,} of a budget of {found.budget:,}{every}{held}",
+        "duplicates": f"{found.duplicates:,}, free",
+        "known": f"{found.known:,} in the journal, free",
+        "to pay": f"{found.paid:,}, and up to {found.repeats} repeats to look for noise",
+        "tokens": "not known" if found.tokens is None else f"{found.tokens:,}",
+        "seconds": seconds if found.paid else "none",
+    }
+    lines = [f"{name:<11} {words}" for name, words in rows.items()]
+    return "\n".join([*lines, "Nothing was spent or kept. Run it again without --dry-run."])

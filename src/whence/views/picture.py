@@ -1,0 +1,344 @@
+"""Holds Picture: what is shown of an Explanation and in which words, as plain data.
+
+It does not know how a picture is drawn: text and html read it. Whatever draws it finds the fit
+of a section before its findings, in the order of the fields.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from whence.explanation import Explanation
+from whence.indices import Interactions
+from whence.views import words
+from whence.views.fit import Fit, fit_of
+from whence.views.tiles import Tile, strengths, tiles
+
+#: Values this many standard errors from zero are told apart from it.
+SURE = 2.0
+#: Interactions below this share of the largest value are not worth a line.
+SMALL = 0.02
+#: Shares that miss the model's own change by more than this part of it are remarked on.
+MISSED = 0.1
+
+#: How `text_game` describes its game; the text itself is shown below.
+_ON_TEXT = re.compile(r"(?P<model>.+) on \d+ [^']+ of (['\"]).*\2", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One unit, or one set of units, with its value.
+
+    Attributes:
+        units: positions of the units.
+        label: the units' names, whole, with controls written out.
+        value: in the unit of the output.
+        se: standard error, or None when there is none or the run was exact.
+        strength: the value relative to the largest of its table, -1 to 1.
+        shown: the value in words, with its error.
+        said: what to think of it; "" for nothing.
+        sure: whether the value can be told from zero.
+    """
+
+    units: tuple[int, ...]
+    label: str
+    value: float
+    se: float | None
+    strength: float
+    shown: str
+    said: str = ""
+    sure: bool = True
+
+
+@dataclass(frozen=True)
+class Table:
+    """Some findings, strongest first.
+
+    Attributes:
+        title: what they are of.
+        note: which index is shown, and what it means.
+        rows: the strongest.
+        rest: what is not shown, or why there is nothing; "" when all is.
+    """
+
+    title: str
+    note: str
+    rows: tuple[Row, ...] = ()
+    rest: str = ""
+
+
+@dataclass(frozen=True)
+class Section:
+    """One output.
+
+    Attributes:
+        name: of the output; "" when it has none.
+        headline: what the model says, with all units and with none.
+        fit: how far to trust what follows.
+        tiles: the input's running text; () when units have none.
+        alone: the units' attributions.
+        together: sets of two units or more.
+        notes: remarks on the findings.
+    """
+
+    name: str
+    headline: str
+    fit: Fit
+    tiles: tuple[Tile, ...]
+    alone: Table | None
+    together: Table | None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Everything that is shown.
+
+    Attributes:
+        lead: what is explained; "" when the section's headline says it.
+        sections: one per output shown.
+        hidden: which outputs are not shown; "" when all are.
+        cost: what was spent, and the seed.
+        made: how to repeat it.
+    """
+
+    lead: str
+    sections: tuple[Section, ...]
+    hidden: str
+    cost: str
+    made: str
+
+
+def picture(
+    e: Explanation,
+    *,
+    index: str = "shapley",
+    interaction: str = "faith_banzhaf",
+    order: int = 2,
+    top: int = 8,
+    outputs: int = 4,
+    characters: int = 1200,
+) -> Picture:
+    """The picture of an explanation.
+
+    Args:
+        e: what is shown.
+        index: of single units, see `Explanation.attributions`.
+        interaction: of sets, see `Explanation.interactions`.
+        order: the largest set shown; 1 shows no sets.
+        top: rows per table.
+        outputs: how many outputs are shown, those that change most from no units to all.
+        characters: how much running text, about, before it is cut to its strongest sentences.
+
+    Raises:
+        InputError: an unknown index, or an order below 1.
+    """
+    chosen, hidden = _outputs(e, outputs)
+    if len(chosen) > 1:
+        top = min(top, max(3, 2 * top // len(chosen)))
+    model, lead = _model(e)
+    asked = _Asked(index, interaction, order, top, characters)
+    if not e.f.out:
+        return Picture(lead, (_section(e, asked, model),), "", _cost(e), _made(e))
+    sections = tuple(_section(e.output(q), asked, "", q) for q in chosen)
+    count = words.counted(len(chosen) + len(hidden), "output")
+    lead = f"{lead or model}: {count}"
+    return Picture(lead, sections, _hidden(e, hidden), _cost(e), _made(e))
+
+
+@dataclass(frozen=True)
+class _Asked:
+    index: str
+    interaction: str
+    order: int
+    top: int
+    characters: int
+
+
+def _section(e: Explanation, asked: _Asked, model: str, place: int = 0) -> Section:
+    name = words.inert(e.outputs[0]) if e.outputs else ""
+    lead = _says(model, name) if model else f"{name or f'output {place}'}:"
+    headline = f"{lead} {_value(e)}"
+    fit = fit_of(e)
+    if fit.level == "constant":
+        blank = tiles(e.units, [0.0] * e.n, [""] * e.n, asked.characters)
+        return Section(name, headline, fit, blank, None, None)
+    found = e.attributions(asked.index)
+    rows = _rows(e, found, exact=fit.level == "exact")
+    shown = tiles(
+        e.units,
+        [row.strength if row.sure else 0.0 for row in rows],
+        [f"{row.label}: {row.shown}{f' ({row.said})' if row.said else ''}" for row in rows],
+        asked.characters,
+    )
+    return Section(
+        name, headline, fit, shown, _alone(e, found, rows, asked.top),
+        _together(e, asked, rows, exact=fit.level == "exact"), _notes(e, found, rows),
+    )
+
+
+def _says(model: str, name: str) -> str:
+    return f"{model} says {name}:" if name else f"{model} gives"
+
+
+def _value(e: Explanation) -> str:
+    full, empty = float(e.full), float(e.empty)
+    digits = words.decimals([full, empty])
+    none = f"with no {words.plural(e.units.kind)}"
+    if e.unit == "probability":
+        return f"{words.percent(full)} ({words.percent(empty)} {none})"
+    before, after = words.number(empty, digits), words.number(full, digits)
+    if e.unit == "log-odds":
+        share = words.percent(words.probability(full))
+        return f"{share} (log-odds {after}; {before} {none})"
+    return f"{after}{f' {words.inert(e.unit)}' if e.unit else ''} ({before} {none})"
+
+
+def _model(e: Explanation) -> tuple[str, str]:
+    """The model's name where it is known, and what is explained where the name does not say it."""
+    described = e.provenance.game
+    found = _ON_TEXT.fullmatch(described) if e.units.text is not None else None
+    if found is None:
+        return "The model", words.inert(described)
+    name = words.inert(found["model"])
+    return ("The model" if name == "a callable" else name), ""
+
+
+# --- findings ---------------------------------------------------------------------------------
+
+
+def _rows(e: Explanation, found: Interactions, *, exact: bool) -> list[Row]:
+    """One row per set that was found, in the order they came."""
+    values = [float(v) for v in found.f.columns[:, 0]]
+    errors: list[float | None] = [None] * len(values)
+    if found.errors is not None and not exact:
+        errors = [float(s) for s in np.reshape(found.errors, -1)]
+    digits = words.decimals(values)
+    rows: list[Row] = []
+    relative = strengths(values)
+    for units, value, se, strength in zip(found.sets, values, errors, relative, strict=True):
+        sure = se is None or abs(value) > SURE * se
+        said = "" if sure else "could be zero"
+        if sure and len(units) > 1:
+            said = words.togetherness(value, len(units), found.index)
+        label = words.inert(" + ".join(found.names[i] for i in units))
+        shown = words.measured(value, se, digits)
+        rows.append(Row(units, label, value, se, strength, shown, said, sure))
+    return rows
+
+
+def _strongest(rows: Sequence[Row], most: int) -> tuple[Row, ...]:
+    return tuple(sorted(rows, key=lambda row: -abs(row.strength))[: max(most, 0)])
+
+
+def _alone(e: Explanation, found: Interactions, rows: list[Row], top: int) -> Table:
+    kinds = words.plural(e.units.kind)
+    name, meaning = words.ATTRIBUTIONS.get(
+        found.index,
+        (f"{words.INTERACTIONS.get(found.index, found.index)} of order 1", "see the glossary"),
+    )
+    meaning = meaning.format(unit=e.units.kind, units=kinds)
+    note = f"{name}: {meaning}{_scale(e, found, rows)}"
+    shown = tuple(row for row in _strongest(rows, top) if row.value != 0)
+    left = len(rows) - len(shown)
+    rest = ""
+    if left:
+        small = "" if shown else f"No {e.units.kind} has a value of its own."
+        rest = f"and {words.counted(left, f'weaker {e.units.kind}')}" if shown else small
+    return Table(kinds.capitalize(), note, shown, rest)
+
+
+def _scale(e: Explanation, found: Interactions, rows: list[Row]) -> str:
+    unit = f"; in {words.inert(e.unit)}" if e.unit and found.index != "influence" else ""
+    return f"{unit}; ± one standard error" if any(row.se is not None for row in rows) else unit
+
+
+def _together(e: Explanation, asked: _Asked, alone: list[Row], *, exact: bool) -> Table | None:
+    if asked.order < 2:
+        return None
+    found = e.interactions(asked.interaction, asked.order)
+    joint = [row for row in _rows(e, found, exact=exact) if len(row.units) > 1]
+    largest = max((abs(row.value) for row in [*alone, *joint]), default=0.0)
+    telling = [row for row in joint if row.sure and abs(row.value) > SMALL * largest]
+    kinds = words.plural(e.units.kind)
+    name = words.INTERACTIONS[found.index]
+    note = f"{name}, sets of up to {found.order} {kinds}"
+    shown = _strongest(telling, asked.top)
+    note += _scale(e, found, list(shown))
+    if shown:
+        left = len(telling) - len(shown)
+        rest = f"and {words.counted(left, 'weaker set')}" if left else ""
+    elif e.f.degree < 2:
+        rest = f"This account holds single {kinds} only ({words.inert(e.provenance.fitted_by)})."
+    else:
+        rest = f"No set of {kinds} matters beyond what its {kinds} do apart."
+    return Table("Act together", note, _rescaled(shown), rest)
+
+
+def _rescaled(rows: tuple[Row, ...]) -> tuple[Row, ...]:
+    """Rows with strengths relative to the strongest of them."""
+    fresh = strengths([row.value for row in rows])
+    return tuple(
+        Row(r.units, r.label, r.value, r.se, s, r.shown, r.said, r.sure)
+        for r, s in zip(rows, fresh, strict=True)
+    )
+
+
+def _notes(e: Explanation, found: Interactions, rows: list[Row]) -> tuple[str, ...]:
+    if found.index != "shapley":
+        return ()
+    own = float(e.full) - float(e.empty)
+    total = sum(row.value for row in rows)
+    scale = max(abs(own), *(abs(row.value) for row in rows))
+    if abs(total - own) <= MISSED * scale:
+        return ()
+    digits = words.decimals([own, total])
+    return (
+        f"The shares add up to {words.number(total, digits)}; the model's own change from no "
+        f"{words.plural(e.units.kind)} to all is {words.number(own, digits)}.",
+    )
+
+
+# --- outputs, cost ----------------------------------------------------------------------------
+
+
+def _outputs(e: Explanation, most: int) -> tuple[list[int], list[int]]:
+    """Positions of the outputs shown and of those not, each in their order."""
+    change = np.abs(np.reshape(e.full, -1) - np.reshape(e.empty, -1))
+    ranked = np.argsort(-change, kind="stable").tolist()
+    return sorted(ranked[:most]), sorted(ranked[most:])
+
+
+def _hidden(e: Explanation, hidden: list[int]) -> str:
+    if not hidden:
+        return ""
+    names = [words.inert(e.outputs[q]) if e.outputs else str(q) for q in hidden]
+    return (
+        f"{words.counted(len(hidden), 'more output')}, which change less from no "
+        f"{words.plural(e.units.kind)} to all: {words.listed(names)}"
+    )
+
+
+def _cost(e: Explanation) -> str:
+    cost, seed = e.cost, e.provenance.seed
+    spent = [
+        f"{words.counted(cost.calls, 'call')} ({words.counted(cost.duplicates, 'duplicate')}, "
+        f"{words.counted(cost.repeats, 'repeat')})",
+        words.seconds(cost.seconds),
+    ]
+    if cost.tokens is not None:
+        spent.append(words.counted(cost.tokens, "token"))
+    spent.append("seed not known" if seed is None else f"seed {seed}")
+    return ", ".join(spent)
+
+
+def _made(e: Explanation) -> str:
+    made = e.provenance
+    version = dict(made.versions).get("whence", "")
+    fitted = f" ({made.fitted_by})" if made.fitted_by else ""
+    told = f"{made.explainer} explainer{fitted}, budget {made.budget:,}"
+    return words.inert(f"{told}, whence {version}" if version else told)
