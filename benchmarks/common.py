@@ -49,10 +49,16 @@ def machine(*packages: str) -> str:
     if info.exists():
         lines = info.read_text(encoding="utf-8").splitlines()
         model = next((x.split(":")[1].strip() for x in lines if x.startswith("model name")), model)
-    made = [f"{p} {version(p)}" for p in ("numpy", "scipy", "scikit-learn", *packages)
-            if version(p)]
-    return ", ".join([f"{model}, {os.cpu_count()} cores, {platform.system()}",
-                      f"Python {platform.python_version()}", *made])
+    made = [
+        f"{p} {version(p)}" for p in ("numpy", "scipy", "scikit-learn", *packages) if version(p)
+    ]
+    return ", ".join(
+        [
+            f"{model}, {os.cpu_count()} cores, {platform.system()}",
+            f"Python {platform.python_version()}",
+            *made,
+        ]
+    )
 
 
 def row(task: str, method: str, metric: str, value: float, **rest: Any) -> Row:
@@ -90,12 +96,17 @@ def show(head: Sequence[str], body: Sequence[Sequence[Any]]) -> None:
     cells = [[str(c) for c in line] for line in (head, *body)]
     width = [max(len(line[j]) for line in cells) for j in range(len(head))]
     for i, line in enumerate(cells):
-        padded = [c.ljust(w) if j == 0 else c.rjust(w)
-                  for j, (c, w) in enumerate(zip(line, width, strict=True))]
+        padded = [
+            c.ljust(w) if j == 0 else c.rjust(w)
+            for j, (c, w) in enumerate(zip(line, width, strict=True))
+        ]
         print("| " + " | ".join(padded) + " |")
         if i == 0:
-            print("|" + "|".join("-" * (w + 1) + ("-" if j == 0 else ":")
-                                 for j, w in enumerate(width)) + "|")
+            print(
+                "|"
+                + "|".join("-" * (w + 1) + ("-" if j == 0 else ":") for j, w in enumerate(width))
+                + "|"
+            )
 
 
 def number(value: float) -> str:

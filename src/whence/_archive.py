@@ -84,7 +84,8 @@ def load(path: Path) -> Explanation:
         InputError: no such file, a damaged file, not such a file, or a newer version.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # numpy leaves a file open that it cannot read, so it is opened here.
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         meta = json.loads(arrays["meta"].tobytes())
         if meta.get("format") == FORMAT and meta.get("version", VERSION + 1) <= VERSION:

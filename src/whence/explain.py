@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from whence import masks as mask
 from whence import recipes
 from whence._version import __version__
-from whence.errors import BudgetError, InputError, Interrupted, WhenceError
+from whence.errors import BudgetError, InputError, Interrupted
 from whence.evaluation.controls import Check
 from whence.evaluation.fidelity import Fidelity, measure
 from whence.explainer import Explainer
@@ -197,8 +197,8 @@ class _Arguments:
         fresh = fresh[mask.distinct(fresh)[0]]
         if len(fresh) > share:
             raise InputError(
-                f"{self.explainer!r} asked for {len(fresh)} distinct masks and was allowed {share}; "
-                "an Explainer must keep to its budget (see whence.testing.check_explainer)."
+                f"{self.explainer!r} asked for {len(fresh)} distinct masks and was allowed "
+                f"{share}; an Explainer keeps to its budget (see whence.testing.check_explainer)."
             )
         fitting = np.concatenate([ends.masks, fresh])
         count = 2**n if exhaustive else self.held_out
@@ -389,5 +389,6 @@ def _partial(given: _Arguments, run: _Run) -> Explanation | None:
         cut = replace(design, fitting=fitting, judging=judging, exhaustive=False)
         chosen = recipes.default() if design.exhaustive else given.explainer
         return _conclude(given, run, cut, chosen, 0.0, interrupted=True)
-    except (WhenceError, KeyboardInterrupt):
+    except (Exception, KeyboardInterrupt):
+        # Whatever a fit to too few masks raises, the interruption is what the caller hears of.
         return None

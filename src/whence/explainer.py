@@ -134,16 +134,15 @@ class Choice:
             left = every(n)
             return left[~among(left, seen.masks)]
         masks = self.sampler(n, budget, rng, seen)
-        if not self._able(n, len(seen) + len(masks)):
-            least = min(_needs(s, n) for s in self.candidates)
-            raise BudgetError(
-                f"{len(seen) + len(masks)} masks for fitting {n} units came; the leanest candidate "
-                f"of the default choice needs {least}. Raise the budget."
-            )
+        self._some_able(n, len(seen) + len(masks))
         return masks
 
     def fit(self, samples: Samples) -> SetFunction:
-        """The function of the solver with the least cross-validated error."""
+        """The function of the solver with the least cross-validated error.
+
+        Raises:
+            BudgetError: too few samples for every candidate.
+        """
         samples = samples.distinct()
         if samples.n <= 20 and len(samples) == 2**samples.n:
             return self.exact.fit(samples)
@@ -152,7 +151,7 @@ class Choice:
             return replace(constant(samples.n, samples.values[0]), fitted_by="constant")
         group = folds(samples.masks, self.groups)
         smallest = len(samples) - int(np.bincount(group + 1)[1:].max(initial=0))
-        able = self._able(samples.n, smallest) or self._able(samples.n, len(samples))[:1]
+        able = self._able(samples.n, smallest) or self._some_able(samples.n, len(samples))[:1]
         if group.max() < 1 or len(able) == 1:
             return Paired(self.sampler, able[0], self.groups).fit(samples)
         tried = [_cross_validate(s, samples, group, varies) for s in able]
@@ -163,6 +162,16 @@ class Choice:
 
     def _able(self, n: int, m: int) -> list[Solver]:
         return [s for s in self.candidates if _needs(s, n) <= m]
+
+    def _some_able(self, n: int, m: int) -> list[Solver]:
+        able = self._able(n, m)
+        if not able:
+            least = min(_needs(s, n) for s in self.candidates)
+            raise BudgetError(
+                f"{m} masks for fitting {n} units came; the leanest candidate of the default "
+                f"choice needs {least}. Raise the budget."
+            )
+        return able
 
 
 def require(solver: Solver, n: int, m: int) -> None:
@@ -181,7 +190,10 @@ def require(solver: Solver, n: int, m: int) -> None:
 
 
 def folds(masks: Masks, groups: int) -> NDArray[np.int64]:
-    """Fold of every mask, `(m,)`: balanced, a mask with its complement, set by content alone.
+    """Fold of every mask, `(m,)`: balanced, set by content alone.
+
+    In a design of complementary pairs (each mask comes with its complement) a pair is in one fold:
+    it was drawn as one. Elsewhere a mask is alone, since pairs that met by chance are no draw.
 
     Order, batch and worker count therefore change nothing. The two ends are in fold -1: every
     design has them, so they are never left out. The folds in use are 0, 1, ... without a gap.
@@ -189,7 +201,8 @@ def folds(masks: Masks, groups: int) -> NDArray[np.int64]:
     n = masks.shape[1]
     size = masks.sum(axis=1)
     inner = (size > 0) & (size < n)
-    flip = (2 * size > n) | ((2 * size == n) & ~masks[:, 0])
+    paired = bool(among(~masks[inner], masks).all())
+    flip = ((2 * size > n) | ((2 * size == n) & ~masks[:, 0])) & paired
     packed = pack(masks ^ flip[:, None]).astype(np.uint64)
     odd = np.random.default_rng(20250213).integers(0, 2**64, packed.shape[1], dtype=np.uint64)
     mixed = (packed + np.uint64(1)) @ (odd | np.uint64(1))

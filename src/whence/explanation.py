@@ -129,13 +129,25 @@ class Explanation:
     def attributions(self, index: str = DEFAULT_ATTRIBUTION) -> Interactions:
         """One value per unit, `(n, *out)`, with standard errors; in the order of the units.
 
+        Shapley values are held to the model's own two ends: they add up to `full - empty`
+        exactly. What the function misses of that difference is split evenly among the units, as
+        it would be by a term for each end alone. `whence.indices.shapley(e.f)` is without it.
+
         Args:
             index: "shapley", "banzhaf", "influence", or an interaction index at order 1.
 
         Raises:
             InputError: an unknown index.
+
+        Source:
+            Additive efficient normalisation: Ruiz, Valenciano and Zarzuelo (1998). On exact games
+            it lowered the error of the default's Shapley values in every kind; see
+            benchmarks/README.md.
         """
-        return replace(indices.attributions(self.f, index), names=self.units.names())
+        found = indices.attributions(self.f, index)
+        if found.index == "shapley":
+            found = replace(found, f=_held_to(found.f, self.ends.values[0] - self.ends.values[1]))
+        return replace(found, names=self.units.names())
 
     def interactions(self, index: str = DEFAULT_INTERACTION, order: int = 2) -> Interactions:
         """An interaction index for all sets of up to `order` units that the function holds.
@@ -300,6 +312,15 @@ class Explanation:
         if "html" in _renderers:
             return _renderers["html"](self)
         return f"<pre>{html.escape(repr(self))}</pre>"
+
+
+def _held_to(single: SetFunction, total: Floats) -> SetFunction:
+    """One-unit values moved evenly so that they add up to `total` `(*out)`."""
+    values = single.values + (total - single.values.sum(axis=0)) / single.n
+    deviations = single.deviations
+    if deviations is not None:
+        deviations = deviations - deviations.mean(axis=1, keepdims=True)
+    return replace(single, values=values, deviations=deviations)
 
 
 def _value(row: Floats) -> float | Floats:

@@ -33,9 +33,9 @@ def model() -> OnnxClassifier:
 
 
 def some_texts(count: int, seed: int) -> list[str]:
-    """Random texts of 0 to 60 words."""
+    """Random texts of 0 to 30 words."""
     draw = random.Random(seed)
-    return [" ".join(draw.choices(WORDS, k=draw.randrange(61))) for _ in range(count)]
+    return [" ".join(draw.choices(WORDS, k=draw.randrange(31))) for _ in range(count)]
 
 
 def test_logits_are_one_row_a_text_in_float64(model: OnnxClassifier) -> None:

@@ -289,7 +289,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--take", type=int, nargs="+", default=[0, 2, 5])
     parser.add_argument("--pieces", type=int, default=14000)
     parser.add_argument("--rank", type=int, default=96)
-    parser.add_argument("--cycles", type=int, nargs="+", default=[2, 1], help="passes of each")
+    parser.add_argument("--cycles", type=int, nargs="+", default=[2], help="passes of each")
     parser.add_argument("--rate", type=float, default=2.5e-4)
     parser.add_argument("--round-from", type=int, default=1, help="pass that 4-bit rounding begins")
     parser.add_argument("--report-heldout", action="store_true", help="score the held-out part too")
@@ -305,6 +305,8 @@ def main() -> None:
     for folder in (args.out, args.work):
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
+    # The teacher's fresh head is drawn when it is loaded.
+    torch.manual_seed(args.seed)
     teacher = train_teacher(args)
     train_student(args, teacher, np.random.default_rng([args.seed, 2]))
     print(f"trained in {(time.time() - begun) / 60:.1f} minutes")

@@ -7,7 +7,9 @@ know what a coefficient means.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import combinations, pairwise
 from typing import NamedTuple
 
@@ -16,6 +18,9 @@ from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
+
+#: Sums over sets go into a table of all possible sets while that is at most so many times longer.
+DENSE = 4
 
 
 class Family(NamedTuple):
@@ -47,9 +52,18 @@ def sizes(indptr: Ints) -> Ints:
 def tables(indptr: Ints, indices: Ints) -> Iterator[tuple[int, Ints, Ints]]:
     """For each size s that occurs: s, the rows of that size `(k_s,)`, their units `(k_s, s)`."""
     size = sizes(indptr)
-    for s in np.unique(size).tolist():
-        rows = np.flatnonzero(size == s)
-        yield s, rows, indices[indptr[rows][:, None] + np.arange(s)]
+    counts = np.bincount(size)
+    grouped = (size[1:] >= size[:-1]).all()
+    start = 0
+    for s in np.flatnonzero(counts).tolist():
+        stop = start + int(counts[s])
+        if grouped:
+            units = indices[indptr[start] : indptr[stop]].reshape(stop - start, s)
+            yield s, np.arange(start, stop), units
+        else:
+            rows = np.flatnonzero(size == s)
+            yield s, rows, indices[indptr[rows][:, None] + np.arange(s)]
+        start = stop
 
 
 def all_sets(n: int, degree: int) -> tuple[Ints, Ints]:
@@ -67,30 +81,55 @@ def stack(blocks: Sequence[Ints]) -> tuple[Ints, Ints]:
     return indptr, np.concatenate([b.reshape(-1) for b in blocks]).astype(np.int64)
 
 
-def order_rows(table: Ints, n: int) -> tuple[Ints, NDArray[np.bool_]]:
-    """Lexicographic order of the rows of `table` `(k, s)`, and where a new row begins in it."""
-    k, s = table.shape
-    if k == 0 or s == 0:
-        return np.arange(k), np.arange(k) == 0
-    if s * np.log2(max(n, 2)) < 62:
-        code = np.zeros(k, dtype=np.int64)
-        for column in table.T:
-            code = code * n + column
-        order = np.argsort(code, kind="stable")
-        ranked = code[order]
-        return order, np.concatenate([[True], ranked[1:] != ranked[:-1]])
-    order = np.lexsort(table.T[::-1])
-    ranked = table[order]
-    return order, np.concatenate([[True], (ranked[1:] != ranked[:-1]).any(axis=1)])
-
-
 def merge_table(table: Ints, values: Floats, n: int) -> tuple[Ints, Floats]:
     """Different rows of `table` `(k, s)` in order, and the sums of their `values` `(k, q)`."""
-    if len(table) == 0:
-        return table, values
-    order, new = order_rows(table, n)
-    starts = np.flatnonzero(new)
-    return table[order[starts]], np.add.reduceat(values[order], starts, axis=0)
+    k, s = table.shape
+    if k == 0 or s == 0:
+        return table[:1], values.sum(axis=0, keepdims=True)[:k]
+    if _fits(s, n):
+        codes, sums = _merge_codes(_codes(table.T, n), values, n**s)
+        return _decode(codes, s, n), sums
+    order = np.lexsort(table.T[::-1])
+    ranked = table[order]
+    starts = np.flatnonzero(np.append(True, (ranked[1:] != ranked[:-1]).any(axis=1)))
+    return ranked[starts], np.add.reduceat(values[order], starts, axis=0)
+
+
+def _fits(s: int, n: int) -> bool:
+    """Whether sets of s of n units can be numbered in 64 bits."""
+    return s * math.log2(max(n, 2)) < 62
+
+
+def _codes(columns: Iterable[Ints], n: int) -> Ints:
+    """Number of each set in lexicographic order, from its first, second, ... units."""
+    code = None
+    for column in columns:
+        code = column if code is None else code * n + column
+    assert code is not None
+    return code
+
+
+def _decode(codes: Ints, s: int, n: int) -> Ints:
+    """The sets `(k, s)` that have these numbers."""
+    table = np.empty((len(codes), s), dtype=np.int64)
+    for d in range(s - 1, 0, -1):
+        codes, table[:, d] = np.divmod(codes, n)
+    table[:, 0] = codes
+    return table
+
+
+def _merge_codes(code: Ints, values: Floats, span: int) -> tuple[Ints, Floats]:
+    """Different codes, all below `span`, in order, and the sums of their `values` `(k, q)`."""
+    if span <= DENSE * len(code):
+        found = np.flatnonzero(np.bincount(code, minlength=span))
+        sums = np.empty((len(found), values.shape[1]))
+        for j, column in enumerate(values.T):
+            sums[:, j] = np.bincount(code, weights=column, minlength=span)[found]
+        return found, sums
+    order = np.argsort(code, kind="stable")
+    ranked = code[order]
+    starts = np.flatnonzero(np.append(True, ranked[1:] != ranked[:-1]))
+    return ranked[starts], np.add.reduceat(values[order], starts, axis=0)
 
 
 def merge(indptr: Ints, indices: Ints, values: Floats, n: int) -> Family:
@@ -108,17 +147,8 @@ def merge(indptr: Ints, indices: Ints, values: Floats, n: int) -> Family:
 
 def count_subsets(indptr: Ints, wanted: Sequence[int]) -> int:
     """How many (set, subset) pairs a superset sum onto subsets of the wanted sizes visits."""
-    size, count = np.unique(sizes(indptr), return_counts=True)
-    return sum(
-        int(c) * _choose(int(s), t) for s, c in zip(size, count, strict=True) for t in wanted
-    )
-
-
-def _choose(s: int, t: int) -> int:
-    value = 1
-    for i in range(t):
-        value = value * (s - i) // (i + 1)
-    return value if s >= t else 0
+    count = np.bincount(sizes(indptr)).tolist()
+    return sum(c * math.comb(s, t) for s, c in enumerate(count) if c for t in wanted)
 
 
 def superset_sums(family: Family, weight: Floats, wanted: Sequence[int], n: int) -> Family:
@@ -135,20 +165,50 @@ def superset_sums(family: Family, weight: Floats, wanted: Sequence[int], n: int)
     Returns:
         A family in canonical order. O(number of (S, T) pairs) time and memory.
     """
-    groups = list(tables(family.indptr, family.indices))
+    groups = [
+        (s, family.values[rows], np.ascontiguousarray(table.T))
+        for s, rows, table in tables(family.indptr, family.indices)
+    ]
     blocks: list[Ints] = []
     sums: list[Floats] = []
-    q = family.values.shape[1]
     for t in wanted:
-        subsets = [np.zeros((0, t), dtype=np.int64)]
-        parts = [np.zeros((0, q))]
-        for s, rows, table in groups:
-            if s < t or weight[s, t] == 0:
-                continue
-            pick = np.array(list(combinations(range(s), t)), dtype=np.intp)
-            subsets.append(table[:, pick].reshape(len(table) * len(pick), t))
-            parts.append(np.repeat(family.values[rows] * weight[s, t], len(pick), axis=0))
-        block, total = merge_table(np.concatenate(subsets), np.concatenate(parts), n)
+        above = [
+            (values * weight[s, t], columns, _picks(s, t))
+            for s, values, columns in groups
+            if s >= t and weight[s, t] != 0
+        ]
+        block, total = _gather(above, t, n, family.values.shape[1])
         blocks.append(block)
         sums.append(total)
     return Family(*stack(blocks), np.concatenate(sums))
+
+
+def _gather(
+    above: Sequence[tuple[Floats, Ints, Ints]], t: int, n: int, q: int
+) -> tuple[Ints, Floats]:
+    """The t-subsets of sets `columns` `(s, k)`, at places `picks` `(c, t)`, and summed values."""
+    if not above:
+        return np.zeros((0, t), dtype=np.int64), np.zeros((0, q))
+    if t == 0:
+        total = sum(values.sum(axis=0) for values, _, _ in above)
+        return np.zeros((1, 0), dtype=np.int64), np.reshape(total, (1, q))
+    parts = np.concatenate(
+        [
+            np.broadcast_to(values, (len(picks), *values.shape)).reshape(-1, q)
+            for values, _, picks in above
+        ]
+    )
+    subsets = [
+        np.concatenate([columns[picks[:, d]].reshape(-1) for _, columns, picks in above])
+        for d in range(t)
+    ]
+    if not _fits(t, n):
+        return merge_table(np.stack(subsets, axis=1), parts, n)
+    codes, sums = _merge_codes(_codes(subsets, n), parts, n**t)
+    return _decode(codes, t, n), sums
+
+
+@lru_cache(maxsize=256)
+def _picks(s: int, t: int) -> Ints:
+    """Places of the t-subsets of s places, `(C(s, t), t)`."""
+    return np.array(list(combinations(range(s), t)), dtype=np.intp)

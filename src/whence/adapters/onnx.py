@@ -19,7 +19,7 @@ from whence.errors import InputError, MissingExtra
 BATCH = 32
 """Texts that go through the model at once, whatever number is asked for."""
 
-STEP = 8
+STEP = 4
 """Texts are padded to the next multiple of this many tokens: by their own length alone, never a
 neighbour's, so that a text's score does not depend on what it is scored with."""
 

@@ -10,7 +10,7 @@ import typer
 
 from whence._version import __version__
 from whence.cli import explain, journal, show
-from whence.cli.common import plain
+from whence.cli.common import Help, plain
 
 _EPILOG = """\b
 whence explain "Her acting never fails to impress"
@@ -27,6 +27,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
+    add_help_option=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("explain", epilog=explain.EPILOG)(explain.command)
@@ -48,6 +49,7 @@ def _root(
         bool,
         typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
     ] = False,
+    show_help: Help = False,
 ) -> None:
     """Which parts of an input a model's output came from, and which act only together."""
 

@@ -25,6 +25,21 @@ MISTAKE = 2  # what the user gave cannot be used
 STOPPED = 130  # Ctrl-C
 PIPE_CLOSED = 141  # the reader of a pipe went away
 
+
+def _help(context: typer.Context, asked: bool) -> None:
+    if asked:
+        typer.echo(context.get_help())
+        raise typer.Exit
+
+
+#: The `--help` of a group. typer's own makes it import pydantic on the way to any command's help,
+#: which costs as much as the rest of the answer.
+Help = Annotated[
+    bool,
+    typer.Option(
+        "--help", "-h", is_eager=True, callback=_help, help="Show this message and exit."
+    ),
+]
 Debug = Annotated[
     bool, typer.Option("--debug", help="Show the traceback of an unexpected error.")
 ]

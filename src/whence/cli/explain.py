@@ -236,7 +236,7 @@ def _run(
         try:
             with Bar(look.quiet) as bar:
                 e = asked.explain(_with_class(asked, model, kept), bar)
-        except Interrupted as stop:
+        except KeyboardInterrupt as stop:
             _stopped(stop, look, journal)
             raise typer.Exit(STOPPED) from None
         look.write(e)
@@ -258,9 +258,11 @@ def _with_class(asked: Question, model: OnnxClassifier, game: Game) -> Game:
     return with_output(game, best, link=asked.link, labels=model.labels)
 
 
-def _stopped(stop: Interrupted, look: shown.Output, journal: Journal | None) -> None:
+def _stopped(stop: KeyboardInterrupt, look: shown.Output, journal: Journal | None) -> None:
     """Show what can be said of the masks that were valued, and say what became of them."""
-    if isinstance(stop.explanation, Explanation):
+    if not isinstance(stop, Interrupted):  # before the first answer, or after the last
+        say("\nstopped early, while nothing could be said yet.")
+    elif isinstance(stop.explanation, Explanation):
         say(f"\nstopped early: what follows is fitted to the {stop.calls:,} answers so far.")
         look.write(stop.explanation)
     else:

@@ -6,13 +6,13 @@ their answers: free for a model on this machine, the only kind there is here.
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
+from whence.cli.output import in_lines
 from whence.explain import Plan
 from whence.game import Game, raw_values
 from whence.journal import Journal
@@ -68,7 +68,7 @@ def forecast(game: Game, design: Plan, journal: Path | None, form: str) -> str:
         design.calls - len(missing), len(missing), min(REPEATS, design.calls),
         None if tokens is None else int(tokens.sum()), seconds, timed,
     )
-    return json.dumps(asdict(found), indent=2) if form == "json" else _in_words(found)
+    return in_lines(asdict(found)) if form == "json" else _in_words(found)
 
 
 def _known(game: Game, masks: Masks, journal: Path | None) -> np.ndarray:

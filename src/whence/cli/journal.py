@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from whence.cli.common import Debug, plain, reported, say
+from whence.cli.common import Debug, Help, plain, reported, say
 from whence.errors import InputError
 from whence.journal import GameRecord, Journal
 
@@ -21,6 +21,7 @@ app = typer.Typer(
     help="Look into a journal, the file of answers that --journal keeps.",
     no_args_is_help=True,
     rich_markup_mode=None,
+    add_help_option=False,
 )
 
 File = Annotated[Path, typer.Argument(metavar="PATH", help="The journal's file.")]
@@ -30,9 +31,17 @@ Which = Annotated[
 ]
 
 
+@app.callback()
+def _group(show_help: Help = False) -> None:
+    """Look into a journal, the file of answers that --journal keeps."""
+
+
 @app.command("list")
 def list_games(path: File, debug: Debug = False) -> None:
-    """List the games it holds: id, units, answers, size, last use, model and text."""
+    """List the games it holds.
+
+    A line each: id, units, answers, size, last use, model and text.
+    """
     with reported(debug), _opened(path) as journal:
         games = journal.games()
         answers = sum(game.values for game in games)
@@ -52,7 +61,7 @@ def show(
     path: File,
     game: Annotated[
         str | None,
-        typer.Argument(metavar="[ID]", help="Its id in `list`, or how it begins; else all."),
+        typer.Argument(metavar="ID", help="Its id in `list`, or how it begins; else all."),
     ] = None,
     debug: Debug = False,
 ) -> None:

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, cast
 
 import typer
 
@@ -54,7 +53,7 @@ Out = Annotated[
 ]
 Width = Annotated[
     int | None,
-    typer.Option(min=20, metavar="N", help="Columns of text.  [default: the terminal's]"),
+    typer.Option(min=40, metavar="N", help="Columns of text.  [default: the terminal's]"),
 ]
 NoColour = Annotated[
     bool,
@@ -97,29 +96,51 @@ class Output:
             InputError: a file that cannot be written.
         """
         for path, form in self.files:
-            written = e.save(path) if form == "npz" else _written(path, self.drawn(e, form, False))
+            written = e.save(path) if form == "npz" else _written(path, self._filed(e, form))
             if not self.quiet:
                 say(f"wrote {written} ({written.stat().st_size / 1000:,.0f} kB)")
         if all(form == "npz" for _, form in self.files):
-            plain(self.drawn(e, self.form, sys.stdout.isatty() and not self.plain))
+            dull = self.plain or os.environ.get("TERM") == "dumb"
+            plain(self._drawn(e, self.form, self.width, False if dull else None))
 
-    def drawn(self, e: Explanation, form: str, terminal: bool) -> str:
-        """An explanation as text, JSON or a page; coloured only on a terminal that wants it."""
+    def _filed(self, e: Explanation, form: str) -> str:
+        """As `_drawn`, the same whatever the terminal."""
+        return self._drawn(e, form, self.width or 80, False)
+
+    def _drawn(self, e: Explanation, form: str, width: int | None, colour: bool | None) -> str:
+        """An explanation as text, JSON or a page; None lets the view look at the terminal."""
         from whence.views import document, html, text
 
         if form == "json":
-            found = document.document(
-                e, index=self.index, interaction=self.interaction, order=self.order
+            return in_lines(
+                document.document(
+                    e, index=self.index, interaction=self.interaction, order=self.order
+                )
             )
-            return json.dumps(found, indent=2, allow_nan=False)
         if form == "html":
             return html.page(
                 e, index=self.index, interaction=self.interaction, order=self.order, top=self.top
             )
         return text.text(
             e, index=self.index, interaction=self.interaction, order=self.order, top=self.top,
-            width=self.width, colour=terminal and _colourful(),
+            width=width, colour=colour,
         )
+
+
+def in_lines(found: Any, indent: str = "") -> str:
+    """Strict JSON in ASCII, to be read, searched and compared: each entry of a list on a line."""
+    inner = indent + "  "
+    if isinstance(found, dict):
+        entries = cast("dict[str, Any]", found).items()
+        lines = [f"{json.dumps(key)}: {in_lines(value, inner)}" for key, value in entries]
+        brackets = "{}"
+    elif isinstance(found, list) and any(isinstance(entry, dict) for entry in found):
+        lines = [json.dumps(entry, allow_nan=False) for entry in cast("list[Any]", found)]
+        brackets = "[]"
+    else:
+        return json.dumps(found, allow_nan=False)
+    body = ",\n".join(inner + line for line in lines)
+    return f"{brackets[0]}\n{body}\n{indent}{brackets[1]}"
 
 
 def output(
@@ -181,7 +202,3 @@ def _written(path: Path, content: str) -> Path:
             "you may write."
         ) from error
     return path
-
-
-def _colourful() -> bool:
-    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

@@ -49,7 +49,10 @@ def command(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Show a saved explanation again, with other indices or in another form. Calls no model."""
+    """Show a saved explanation again, without the model.
+
+    Other indices, another order or form, or one output of several, at no cost.
+    """
     with reported(debug):
         shown = out.output(index, order, top, form, to, width, no_colour, quiet)
         e = Explanation.load(file)

@@ -54,6 +54,9 @@ class LowDegree:
     def needs(self, n: int) -> int:
         """The number of terms, and the two ends; 4 with a ridge.
 
+        Shapley weights go with masks in complementary pairs. A pair says one thing of the terms of
+        even size and one of those of odd size, so as many pairs as the more of the two are needed.
+
         Raises:
             BudgetError: more terms than can be fitted at once.
         """
@@ -63,7 +66,12 @@ class LowDegree:
                 f"LowDegree(degree={self.degree}) has {terms:,} terms over {n} units and fits at "
                 f"most {MAX_TERMS:,}. Lower the degree, cut coarser units, or use a sparse solver."
             )
-        return 4 if self.ridge > 0 else terms + 2
+        if self.ridge > 0:
+            return 4
+        if self.weights != "shapley":
+            return terms + 2
+        odd = sum(comb(n, s) for s in range(1, min(self.degree, n) + 1, 2))
+        return max(terms + 2, 2 * odd, 2 * (terms - odd))
 
     def terms(self, n: int) -> int:
         """Number of sets of at most `degree` of n units."""

@@ -6,7 +6,7 @@ It does not know which promises there are.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -53,26 +53,47 @@ def gap(a: Any, b: Any) -> str:
 
 
 @contextmanager
-def untouched(*arrays: NDArray[Any]) -> Iterator[None]:
-    """Fail if the arrays, or the global random state of numpy or Python, change meanwhile."""
+def untouched(*arrays: NDArray[Any]) -> Generator[None]:
+    """Fail if the arrays, or the global random state of numpy or Python, change meanwhile.
+
+    The global state is set aside and put back, so that one who seeds it always with the same
+    number is noticed too.
+    """
     before = [a.tobytes() for a in arrays]
-    state = _global_state()
-    yield
+    with _marked_global_state() as moved:
+        yield
+        touched = moved()
     require(
         [a.tobytes() for a in arrays] == before,
-        "arguments are not changed.", "an array that was passed in holds something else now.",
+        "arguments are not changed.",
+        "an array that was passed in holds something else now.",
     )
     require(
-        _global_state() == state,
+        not touched,
         "global random state is left alone.",
         "numpy.random or random was drawn from or seeded. Draw from the generator given.",
     )
 
 
-def _global_state() -> tuple[Any, ...]:
-    # The legacy global state is read here only to see that nobody else touches it.
-    state: Any = np.random.get_state(legacy=True)  # noqa: NPY002
-    return random.getstate(), state[1].tobytes(), *state[2:]
+@contextmanager
+def _marked_global_state() -> Generator[Callable[[], bool]]:
+    """Global random state that nobody else would choose; yields whether it has moved."""
+    legacy: Any = np.random
+    kept, kept_python = legacy.get_state(legacy=True), random.getstate()
+    legacy.seed(20_250_213)
+    random.seed("whence.testing")
+    marked, marked_python = legacy.get_state(legacy=True), random.getstate()
+
+    def moved() -> bool:
+        now = legacy.get_state(legacy=True)
+        same = now[1].tobytes() == marked[1].tobytes() and now[2:] == marked[2:]
+        return not same or random.getstate() != marked_python
+
+    try:
+        yield moved
+    finally:
+        legacy.set_state(kept)
+        random.setstate(kept_python)
 
 
 def some_masks(n: int, count: int, rng: np.random.Generator) -> Masks:

@@ -6,7 +6,7 @@ model is needed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -41,7 +41,7 @@ def check_explainer(
     Args:
         explainer: any Explainer.
         rng: seed or generator for games and masks.
-        n: number of units; all 2^n budgets are tried, so keep it small.
+        n: number of units; budgets up to all 2^n masks are tried, so keep it small.
         additive: the least R², over all masks, with which a game without interactions must be
             recovered from half of all masks, or from the fewest the explainer accepts if those
             are more. Lower it for a method that shrinks or weighs, and say so.
@@ -66,8 +66,21 @@ def explainer_checks(
         ['budgets', 'masks', 'seen', 'generator']
     """
     limits = _Limits(n, additive, tolerance)
-    checks = [_budgets, _masks, _seen, _generator, _feeds, _pure, _order, _shapes, _copies,
-              *([] if joint else [_columns]), _constant, _scale, _additive]
+    checks = [
+        _budgets,
+        _masks,
+        _seen,
+        _generator,
+        _feeds,
+        _pure,
+        _order,
+        _shapes,
+        _copies,
+        *([] if joint else [_columns]),
+        _constant,
+        _scale,
+        _additive,
+    ]
     for check in checks:
         yield check.__name__[1:], partial(_run, check, limits)
 
@@ -104,27 +117,35 @@ class _Case:
         except BudgetError:
             return None
 
-    def working(self) -> list[int]:
-        """The budgets the explainer accepts, at least one."""
+    def accepted(self, budgets: Iterable[int]) -> Iterator[tuple[int, Masks]]:
+        """The budgets that are accepted, and the masks asked for each."""
         told = "a budget that is too small is refused with BudgetError."
-        found = [b for b in range(self.most + 1) if run(told, partial(self.ask, b)) is not None]
-        require(bool(found), "some budget up to all masks is accepted.",
-                f"every budget from 0 to {self.most} was refused for {self.n} units.")
+        for budget in budgets:
+            asked = run(told, partial(self.ask, budget))
+            if asked is not None:
+                yield budget, asked
+
+    def first(self, start: int) -> tuple[int, Masks]:
+        """The smallest accepted budget from `start` on; there must be one."""
+        found = next(self.accepted(range(start, self.most + 1)), None)
+        require(
+            found is not None,
+            "some budget up to all masks is accepted.",
+            f"every budget from {start} to {self.most} was refused for {self.n} units.",
+        )
+        assert found is not None
         return found
 
-    def few(self) -> list[int]:
-        """The three smallest accepted budgets, and some up to the largest."""
-        found = self.working()
-        spread = {found[i] for i in np.linspace(0, len(found) - 1, 5).astype(int)}
-        return sorted({*found[:3], *spread})
+    def few(self) -> Iterator[tuple[int, Masks]]:
+        """The smallest accepted budgets and some up to the largest, odd and even."""
+        least = self.first(0)[0]
+        spread = np.linspace(least, self.most, 6).astype(int).tolist()
+        budgets = {least, least + 1, least + 2, *spread, self.most - 1, self.most}
+        return self.accepted(sorted(b for b in budgets if least <= b <= self.most))
 
     def design(self) -> Masks:
         """The ends and the masks asked for half of all masks, or the fewest accepted."""
-        found = self.working()
-        budget = next((b for b in found if b >= self.most // 2), found[-1])
-        asked = self.ask(budget)
-        assert asked is not None
-        return np.concatenate([masks.ends(self.n), asked])
+        return np.concatenate([masks.ends(self.n), self.first(self.most // 2)[1]])
 
     def fit(self, rows: Masks, values: Any) -> SetFunction:
         """The fit, checked for what every fit must be."""
@@ -132,8 +153,11 @@ class _Case:
         given = Samples(rows, np.asarray(values, dtype=np.float64))
         f = run(told, lambda: self.explainer.fit(given))
         require(isinstance(f, SetFunction), told, f"a {type(f).__name__} came.")
-        require((f.n, f.out) == (self.n, given.out), told,
-                f"{f.n} units, outputs {f.out}, for samples of {self.n} units, {given.out}.")
+        require(
+            (f.n, f.out) == (self.n, given.out),
+            told,
+            f"{f.n} units, outputs {f.out}, for samples of {self.n} units, {given.out}.",
+        )
         require(finite(f), told, "nan or inf among its coefficients or errors.")
         return f
 
@@ -142,9 +166,7 @@ class _Case:
         require(close(a, b, self.limits.tolerance), promise, f"{gap(a, b)} {when}")
 
 
-def _run(
-    check: Callable[[_Case], None], limits: _Limits, explainer: Explainer, rng: Rng
-) -> None:
+def _run(check: Callable[[_Case], None], limits: _Limits, explainer: Explainer, rng: Rng) -> None:
     check(_Case(explainer, np.random.default_rng(rng), limits))
 
 
@@ -154,59 +176,73 @@ def _ends(n: int) -> Samples:
 
 def _budgets(case: _Case) -> None:
     """Never more masks than the budget, at every budget; too small is refused as BudgetError."""
-    for budget in case.working():
-        asked = case.ask(budget)
-        assert asked is not None
-        require(len(asked) <= budget, "ask returns at most `budget` masks.",
-                f"{len(asked)} masks for a budget of {budget}.")
+    for budget, asked in case.few():
+        require(
+            len(asked) <= budget,
+            "ask returns at most `budget` masks.",
+            f"{len(asked)} masks for a budget of {budget}.",
+        )
 
 
 def _masks(case: _Case) -> None:
     """Masks are distinct boolean rows `(b, n)`, none of them the full or the empty one."""
     told = "ask returns distinct boolean masks (b, n), none of those in `seen`."
-    for budget in case.working():
-        asked = case.ask(budget)
-        assert asked is not None
+    for budget, asked in case.few():
         array = np.asarray(asked)
-        require(array.dtype == np.bool_ and array.ndim == 2 and array.shape[1] == case.n, told,
-                f"type {array.dtype}, shape {array.shape}, budget {budget}, {case.n} units.")
-        require(len(masks.distinct(array)[0]) == len(array), told,
-                f"a mask twice, budget {budget}.")
-        require(not masks.among(array, masks.ends(case.n)).any(), told,
-                f"the full or the empty mask, which were seen, budget {budget}.")
+        require(
+            array.dtype == np.bool_ and array.ndim == 2 and array.shape[1] == case.n,
+            told,
+            f"type {array.dtype}, shape {array.shape}, budget {budget}, {case.n} units.",
+        )
+        require(
+            len(masks.distinct(array)[0]) == len(array), told, f"a mask twice, budget {budget}."
+        )
+        require(
+            not masks.among(array, masks.ends(case.n)).any(),
+            told,
+            f"the full or the empty mask, which were seen, budget {budget}.",
+        )
 
 
 def _seen(case: _Case) -> None:
     """What was seen, beyond the ends, is not asked again and not changed."""
-    rows = some_masks(case.n, 5, case.rng)
-    seen = Samples(rows, case.rng.normal(size=len(rows)))
-    budget = case.most - (len(rows) - 2)
-    with untouched(seen.masks, seen.values):
-        asked = case.ask(budget, seen=seen)
-    require(asked is not None, "what was seen counts: with all other masks it is enough.",
-            f"budget {budget} was refused with {len(rows)} of {2**case.n} masks seen.")
-    assert asked is not None
-    require(not masks.among(asked, rows).any(), "ask returns none of the masks in `seen`.",
-            "some of them came.")
+    one = some_masks(case.n, 1, case.rng)
+    pair = np.concatenate([one, ~one[2:]])
+    for rows in (pair, some_masks(case.n, 5, case.rng)):
+        seen = Samples(rows, case.rng.normal(size=len(rows)))
+        budget = case.most - (len(rows) - 2)
+        with untouched(seen.masks, seen.values):
+            asked = case.ask(budget, seen=seen)
+        if rows is pair:
+            require(
+                asked is not None,
+                "what was seen counts: with all other masks it is enough.",
+                f"budget {budget} was refused with {len(rows)} of {2**case.n} masks seen.",
+            )
+        if asked is not None:
+            require(
+                not masks.among(asked, rows).any(),
+                "ask returns none of the masks in `seen`.",
+                "some of them came.",
+            )
 
 
 def _generator(case: _Case) -> None:
     """Equal generators ask for equal masks, and nothing else is drawn from."""
-    for budget in case.few():
+    for budget, first in case.few():
         with untouched():
-            first = case.ask(budget, seed=7)
-        second = case.ask(budget, seed=7)
-        assert first is not None
-        require(np.array_equal(first, second), "equal generators ask for equal masks.",
-                f"different masks for two generators of one seed, budget {budget}.")
+            second = case.ask(budget)
+        require(
+            second is not None and np.array_equal(first, second),
+            "equal generators ask for equal masks.",
+            f"different masks for two generators of one seed, budget {budget}.",
+        )
 
 
 def _feeds(case: _Case) -> None:
     """What was accepted by ask is enough for fit: nobody pays and then gets nothing."""
     told = "masks that ask was content with are enough for fit."
-    for budget in case.few():
-        asked = case.ask(budget)
-        assert asked is not None
+    for budget, asked in case.few():
         rows = np.concatenate([masks.ends(case.n), asked])
         values = case.rng.normal(size=len(rows))
         run(f"{told} (budget {budget})", partial(case.fit, rows, values))
@@ -220,8 +256,11 @@ def _pure(case: _Case) -> None:
         first = case.fit(rows, values)
     second = case.fit(rows.copy(), values.copy())
     told = "equal samples give the equal function."
-    require(first.sets == second.sets and np.array_equal(first.values, second.values), told,
-            "other terms or coefficients the second time.")
+    require(
+        first.sets == second.sets and np.array_equal(first.values, second.values),
+        told,
+        "other terms or coefficients the second time.",
+    )
 
 
 def _order(case: _Case) -> None:
@@ -249,8 +288,12 @@ def _copies(case: _Case) -> None:
     alone = case.fit(rows, values)(everything)
     twice = case.fit(rows, np.stack([values, values], axis=1))(everything)
     for column in twice.T:
-        case.agree(alone, column, "equal outputs are fitted alike.",
-                   "between an output alone and beside its copy.")
+        case.agree(
+            alone,
+            column,
+            "equal outputs are fitted alike.",
+            "between an output alone and beside its copy.",
+        )
 
 
 def _columns(case: _Case) -> None:
@@ -260,9 +303,12 @@ def _columns(case: _Case) -> None:
     everything = masks.every(case.n)
     together = case.fit(rows, values)(everything)
     for alone, joined in zip(values.T, together.T, strict=True):
-        case.agree(case.fit(rows, alone)(everything), joined,
-                   "outputs are fitted independently (say joint=True if they are not).",
-                   "between an output alone and beside others.")
+        case.agree(
+            case.fit(rows, alone)(everything),
+            joined,
+            "outputs are fitted independently (say joint=True if they are not).",
+            "between an output alone and beside others.",
+        )
 
 
 def _constant(case: _Case) -> None:
@@ -270,8 +316,12 @@ def _constant(case: _Case) -> None:
     rows = case.design()
     for value in (0.0, 0.1, -3.0):
         f = case.fit(rows, np.full(len(rows), value))
-        case.agree(f(masks.every(case.n)), np.full(2**case.n, value),
-                   "a constant game gives its constant.", f"from the constant {value}.")
+        case.agree(
+            f(masks.every(case.n)),
+            np.full(2**case.n, value),
+            "a constant game gives its constant.",
+            f"from the constant {value}.",
+        )
 
 
 def _scale(case: _Case) -> None:
@@ -282,9 +332,12 @@ def _scale(case: _Case) -> None:
     plain = case.fit(rows, values)(everything)
     for factor, shift in ((4.0, 0.0), (-1.0, 0.0), (1.0, 2.0), (0.25, -1.0)):
         moved = case.fit(rows, factor * values + shift)(everything)
-        case.agree(moved, factor * plain + shift,
-                   "scaling and shifting the values scales and shifts the function.",
-                   f"after values * {factor:g} + {shift:g}.")
+        case.agree(
+            moved,
+            factor * plain + shift,
+            "scaling and shifting the values scales and shifts the function.",
+            f"after values * {factor:g} + {shift:g}.",
+        )
 
 
 def _additive(case: _Case) -> None:
@@ -295,6 +348,9 @@ def _additive(case: _Case) -> None:
     truth = game(everything)
     left = truth - case.fit(rows, game(rows))(everything)
     r2 = 1.0 - (left**2).mean() / truth.var()
-    require(bool(r2 >= case.limits.additive),
-            f"an additive game is recovered with R² at least {case.limits.additive} "
-            f"from {len(rows)} of {len(everything)} masks.", f"R² {r2:.4f}.")
+    require(
+        bool(r2 >= case.limits.additive),
+        f"an additive game is recovered with R² at least {case.limits.additive} "
+        f"from {len(rows)} of {len(everything)} masks.",
+        f"R² {r2:.4f}.",
+    )

@@ -45,9 +45,7 @@ def check_game(
         check(game, rng)
 
 
-def game_checks(
-    *, tolerance: float = 1e-6, noisy: bool = False
-) -> Iterator[tuple[str, GameCheck]]:
+def game_checks(*, tolerance: float = 1e-6, noisy: bool = False) -> Iterator[tuple[str, GameCheck]]:
     """The checks of `check_game`, as (name, check): call `check(game, rng)`.
 
     Example:
@@ -108,7 +106,7 @@ def _masks(game: Game, rng: int | np.random.Generator) -> None:
 def _identity(game: Game, rng: int | np.random.Generator) -> None:
     """The identity is a string that says something, or None."""
     require(
-        game.identity is None or (isinstance(game.identity, str) and game.identity != ""),
+        game.identity is None or (type(game.identity) is str and game.identity != ""),
         "`identity` is a string, equal only for equal games, or None.",
         f"identity={game.identity!r} came.",
     )
@@ -144,11 +142,17 @@ def _neighbours(game: Game, rng: int | np.random.Generator, *, tolerance: float)
     told = "a mask is valued independently of the other rows of its call."
     together = _answer(game, rows)
     alone = np.concatenate([_answer(game, row[None]) for row in rows])
-    require(close(together, alone, tolerance), told,
-            f"{gap(together, alone)} between one call of {len(rows)} masks and one call each.")
+    require(
+        close(together, alone, tolerance),
+        told,
+        f"{gap(together, alone)} between one call of {len(rows)} masks and one call each.",
+    )
     turned = _answer(game, rows[::-1])[::-1]
-    require(close(together, turned, tolerance), told,
-            f"{gap(together, turned)} when the same masks came in reverse order.")
+    require(
+        close(together, turned, tolerance),
+        told,
+        f"{gap(together, turned)} when the same masks came in reverse order.",
+    )
 
 
 def _duplicates(game: Game, rng: int | np.random.Generator, *, tolerance: float) -> None:
@@ -156,16 +160,22 @@ def _duplicates(game: Game, rng: int | np.random.Generator, *, tolerance: float)
     rows = _masks_for(game, rng)
     values = _answer(game, np.concatenate([rows, rows]))
     first, second = values[: len(rows)], values[len(rows) :]
-    require(close(first, second, tolerance), "equal masks in one call have equal values.",
-            f"{gap(first, second)} between the first and the second time.")
+    require(
+        close(first, second, tolerance),
+        "equal masks in one call have equal values.",
+        f"{gap(first, second)} between the first and the second time.",
+    )
 
 
 def _batches(game: Game, rng: int | np.random.Generator, *, tolerance: float) -> None:
     """`batch` changes how many masks come per call, and nothing else."""
     rows = _masks_for(game, rng)
     whole, small = _answer(game, rows), _answer(replace(game, batch=3), rows)
-    require(close(whole, small, tolerance), "the batch size changes no value.",
-            f"{gap(whole, small)} between batch={game.batch} and batch=3.")
+    require(
+        close(whole, small, tolerance),
+        "the batch size changes no value.",
+        f"{gap(whole, small)} between batch={game.batch} and batch=3.",
+    )
 
 
 def _again(game: Game, rng: int | np.random.Generator, *, tolerance: float) -> None:
@@ -174,5 +184,8 @@ def _again(game: Game, rng: int | np.random.Generator, *, tolerance: float) -> N
         return
     rows = _masks_for(game, rng)
     first, fresh = _answer(game, rows), _answer(replace(game, value=game.again), rows)
-    require(close(first, fresh, tolerance), "`again` answers as `value` does.",
-            f"{gap(first, fresh)} between the two.")
+    require(
+        close(first, fresh, tolerance),
+        "`again` answers as `value` does.",
+        f"{gap(first, fresh)} between the two.",
+    )

@@ -73,8 +73,9 @@ def hierarchical(
 def peak(
     n: int, rng: Rng = 0, *, terms: int = 10, degree: int = 5, out: tuple[int, ...] = ()
 ) -> Planted:
-    """Random parities of exactly `degree` units and nothing below them: no method that climbs
-    from single units and pairs can find it, and an honest one says so.
+    """Random parities of exactly `degree` units and nothing below them.
+
+    No method that climbs from single units and pairs can find it, and an honest one says so.
     """
     rng = np.random.default_rng(rng)
     sets = _different(n, [min(degree, n)] * terms, rng)
@@ -143,9 +144,7 @@ def noisy(inner: Planted, rng: Rng = 0, *, sd: float = 0.1) -> Planted:
     return Planted(Game(value, game.units, batch=game.batch, description=told), None)
 
 
-def _planted(
-    n: int, sets: Sequence[Set], values: ArrayLike, basis: Basis, name: str
-) -> Planted:
+def _planted(n: int, sets: Sequence[Set], values: ArrayLike, basis: Basis, name: str) -> Planted:
     truth = set_function(n, (sets, values), basis)
     return Planted(_game(truth, n, name), truth)
 

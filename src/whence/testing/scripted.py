@@ -14,8 +14,18 @@ from numpy.typing import NDArray
 
 #: Words with their weight: above zero speaks for "positive".
 WORDS: Mapping[str, float] = {
-    "good": 1.5, "great": 2.5, "impress": 2.0, "charming": 1.5, "love": 2.0, "fine": 0.5,
-    "bad": -1.5, "terrible": -2.5, "fails": -2.0, "boring": -1.5, "hate": -2.0, "dull": -1.0,
+    "good": 1.5,
+    "great": 2.5,
+    "impress": 2.0,
+    "charming": 1.5,
+    "love": 2.0,
+    "fine": 0.5,
+    "bad": -1.5,
+    "terrible": -2.5,
+    "fails": -2.0,
+    "boring": -1.5,
+    "hate": -2.0,
+    "dull": -1.0,
 }
 NEGATORS = ("not", "never", "no", "hardly")
 

@@ -48,6 +48,16 @@ def shortened(text: str, width: int) -> str:
     return f"{text[: fit_in(text, left)]}\u2026{text[len(text) - right :]}"
 
 
+def joined(names: Sequence[str], width: int) -> str:
+    """Names with " + " between them in at most `width` cells, the longest shortened first."""
+    room = width - 3 * (len(names) - 1)
+    sizes = [width_of(name) for name in names]
+    most = max(sizes)
+    while most > 1 and sum(min(size, most) for size in sizes) > room:
+        most -= 1
+    return shortened(" + ".join(shortened(name, most) for name in names), width)
+
+
 def padded(text: str, width: int, *, right: bool = False) -> str:
     """A text shortened or filled with spaces to exactly `width` cells."""
     text = shortened(text, width)

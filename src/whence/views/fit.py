@@ -86,10 +86,10 @@ def _exact(e: Explanation) -> str:
 
 def _constant(e: Explanation) -> str:
     masks = f"{e.fidelity.masks:,}"
-    tried = f"all {masks} combinations" if e.fidelity.exhaustive else f"{masks} combinations"
+    tried = f"all {masks}" if e.fidelity.exhaustive else f"{masks} held-out"
     return (
-        f"No {e.units.kind} changes the output in any of the {tried} it was measured on "
-        f"({e.fidelity.distribution}; {_calls(e)}). R² is not defined."
+        f"The output is the same whichever {plural(e.units.kind)} are removed: in {tried} "
+        f"combinations ({e.fidelity.distribution}; {_calls(e)}), so R² is not defined."
     )
 
 
@@ -105,7 +105,7 @@ def _measured(e: Explanation) -> str:
     what = f"This account explains {share} of how the output changes when {plural(e.units.kind)} "
     if fit.exhaustive:
         return (
-            f"{what}are removed (R² {_r2(r2)} on all {fit.masks:,} combinations, "
+            f"{what}are removed (R² {_r2(r2)}, measured on all {fit.masks:,} combinations, "
             f"{fit.distribution}; {_calls(e)})."
         )
     return (
@@ -119,9 +119,7 @@ def _calls(e: Explanation) -> str:
 
 
 def _r2(value: float) -> str:
-    if 0.9995 <= value < 1 - EXACT:
-        return "over 0.999"
-    return number(value, 2 if value < 0.99 else 3, sign=False)
+    return number(value, 2 if abs(value) < 0.985 else 3, sign=False)
 
 
 def _interval(e: Explanation) -> str:
@@ -146,8 +144,8 @@ def _remedy(e: Explanation) -> str:
             "Every combination was tried, so more calls will not help: "
             f"{e.provenance.explainer} is too simple for this model. Use the default explainer."
         )
-    kind = "" if e.n <= 10 else f", or explain fewer, larger units than {plural(e.units.kind)}"
-    return f"Raise --budget (budget= in Python) above {e.provenance.budget:,}{kind}."
+    fewer = "" if e.n <= 10 else ", or explain fewer, larger units"
+    return f"Raise --budget (budget= in Python) above {e.provenance.budget:,}{fewer}."
 
 
 def _noisy(e: Explanation) -> list[str]:

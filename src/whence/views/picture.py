@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -22,7 +22,9 @@ from whence.views.tiles import Tile, strengths, tiles
 SURE = 2.0
 #: Interactions below this share of the largest value are not worth a line.
 SMALL = 0.02
-#: Shares that miss the model's own change by more than this part of it are remarked on.
+#: Values below this share of the largest are zero but for rounding.
+ZERO = 1e-9
+#: An account that misses the model's own change by more than this part of it is remarked on.
 MISSED = 0.1
 
 #: How `text_game` describes its game; the text itself is shown below.
@@ -35,7 +37,7 @@ class Row:
 
     Attributes:
         units: positions of the units.
-        label: the units' names, whole, with controls written out.
+        names: the units' names, whole, with controls written out.
         value: in the unit of the output.
         se: standard error, or None when there is none or the run was exact.
         strength: the value relative to the largest of its table, -1 to 1.
@@ -45,13 +47,18 @@ class Row:
     """
 
     units: tuple[int, ...]
-    label: str
+    names: tuple[str, ...]
     value: float
     se: float | None
     strength: float
     shown: str
     said: str = ""
     sure: bool = True
+
+    @property
+    def label(self) -> str:
+        """The names of all units."""
+        return " + ".join(self.names)
 
 
 @dataclass(frozen=True)
@@ -131,7 +138,7 @@ def picture(
         interaction: of sets, see `Explanation.interactions`.
         order: the largest set shown; 1 shows no sets.
         top: rows per table.
-        outputs: how many outputs are shown, those that change most from no units to all.
+        outputs: how many outputs are shown, those with the highest values.
         characters: how much running text, about, before it is cut to its strongest sentences.
 
     Raises:
@@ -225,14 +232,15 @@ def _rows(e: Explanation, found: Interactions, *, exact: bool) -> list[Row]:
         said = "" if sure else "could be zero"
         if sure and len(units) > 1:
             said = words.togetherness(value, len(units), found.index)
-        label = words.inert(" + ".join(found.names[i] for i in units))
+        names = tuple(words.inert(found.names[i]) for i in units)
         shown = words.measured(value, se, digits)
-        rows.append(Row(units, label, value, se, strength, shown, said, sure))
+        rows.append(Row(units, names, value, se, strength, shown, said, sure))
     return rows
 
 
 def _strongest(rows: Sequence[Row], most: int) -> tuple[Row, ...]:
-    return tuple(sorted(rows, key=lambda row: -abs(row.strength))[: max(most, 0)])
+    """The strongest rows; those that are equal but for rounding stay in their order."""
+    return tuple(sorted(rows, key=lambda row: -round(abs(row.strength), 9))[: max(most, 0)])
 
 
 def _alone(e: Explanation, found: Interactions, rows: list[Row], top: int) -> Table:
@@ -242,19 +250,23 @@ def _alone(e: Explanation, found: Interactions, rows: list[Row], top: int) -> Ta
         (f"{words.INTERACTIONS.get(found.index, found.index)} of order 1", "see the glossary"),
     )
     meaning = meaning.format(unit=e.units.kind, units=kinds)
-    note = f"{name}: {meaning}{_scale(e, found, rows)}"
-    shown = tuple(row for row in _strongest(rows, top) if row.value != 0)
+    note = f"{name}: {meaning}{_scale(e, found.index)}"
+    if any(row.se is not None for row in rows):
+        note += ", ± one standard error"
+    shown = tuple(row for row in _strongest(rows, top) if abs(row.strength) > ZERO)
     left = len(rows) - len(shown)
+    none = sum(abs(row.strength) <= ZERO for row in rows)
     rest = ""
-    if left:
-        small = "" if shown else f"No {e.units.kind} has a value of its own."
-        rest = f"and {words.counted(left, f'weaker {e.units.kind}')}" if shown else small
+    if not shown:
+        rest = f"No {e.units.kind} has a value of its own."
+    elif left:
+        how = " of value zero" if none == left else ""
+        rest = f"and {words.counted(left, f'more {e.units.kind}')}{how}"
     return Table(kinds.capitalize(), note, shown, rest)
 
 
-def _scale(e: Explanation, found: Interactions, rows: list[Row]) -> str:
-    unit = f"; in {words.inert(e.unit)}" if e.unit and found.index != "influence" else ""
-    return f"{unit}; ± one standard error" if any(row.se is not None for row in rows) else unit
+def _scale(e: Explanation, index: str) -> str:
+    return f", in {words.inert(e.unit)}" if e.unit and index != "influence" else ""
 
 
 def _together(e: Explanation, asked: _Asked, alone: list[Row], *, exact: bool) -> Table | None:
@@ -266,9 +278,8 @@ def _together(e: Explanation, asked: _Asked, alone: list[Row], *, exact: bool) -
     telling = [row for row in joint if row.sure and abs(row.value) > SMALL * largest]
     kinds = words.plural(e.units.kind)
     name = words.INTERACTIONS[found.index]
-    note = f"{name}, sets of up to {found.order} {kinds}"
+    note = f"{name}, sets of up to {found.order} {kinds}{_scale(e, found.index)}"
     shown = _strongest(telling, asked.top)
-    note += _scale(e, found, list(shown))
     if shown:
         left = len(telling) - len(shown)
         rest = f"and {words.counted(left, 'weaker set')}" if left else ""
@@ -283,23 +294,27 @@ def _rescaled(rows: tuple[Row, ...]) -> tuple[Row, ...]:
     """Rows with strengths relative to the strongest of them."""
     fresh = strengths([row.value for row in rows])
     return tuple(
-        Row(r.units, r.label, r.value, r.se, s, r.shown, r.said, r.sure)
-        for r, s in zip(rows, fresh, strict=True)
+        replace(row, strength=strength) for row, strength in zip(rows, fresh, strict=True)
     )
 
 
 def _notes(e: Explanation, found: Interactions, rows: list[Row]) -> tuple[str, ...]:
+    """What the account misses of the model's own change, which Shapley values share out evenly."""
     if found.index != "shapley":
         return ()
     own = float(e.full) - float(e.empty)
-    total = sum(row.value for row in rows)
+    all_present, none_present = np.reshape(e.predict(e.ends.masks), -1).tolist()
+    said = all_present - none_present
     scale = max(abs(own), *(abs(row.value) for row in rows))
-    if abs(total - own) <= MISSED * scale:
+    if abs(said - own) <= MISSED * scale:
         return ()
-    digits = words.decimals([own, total])
+    digits = words.decimals([own, said])
+    each = words.number((own - said) / e.n, max(digits, words.decimals([(own - said) / e.n])))
+    kind = e.units.kind
     return (
-        f"The shares add up to {words.number(total, digits)}; the model's own change from no "
-        f"{words.plural(e.units.kind)} to all is {words.number(own, digits)}.",
+        f"From no {words.plural(kind)} to all the model changes by {words.number(own, digits)}, "
+        f"and this account by {words.number(said, digits)}. What it misses is shared out evenly: "
+        f"{each} of each {kind}'s value.",
     )
 
 
@@ -308,8 +323,7 @@ def _notes(e: Explanation, found: Interactions, rows: list[Row]) -> tuple[str, .
 
 def _outputs(e: Explanation, most: int) -> tuple[list[int], list[int]]:
     """Positions of the outputs shown and of those not, each in their order."""
-    change = np.abs(np.reshape(e.full, -1) - np.reshape(e.empty, -1))
-    ranked = np.argsort(-change, kind="stable").tolist()
+    ranked = np.argsort(-np.reshape(e.full, -1), kind="stable").tolist()
     return sorted(ranked[:most]), sorted(ranked[most:])
 
 
@@ -317,10 +331,7 @@ def _hidden(e: Explanation, hidden: list[int]) -> str:
     if not hidden:
         return ""
     names = [words.inert(e.outputs[q]) if e.outputs else str(q) for q in hidden]
-    return (
-        f"{words.counted(len(hidden), 'more output')}, which change less from no "
-        f"{words.plural(e.units.kind)} to all: {words.listed(names)}"
-    )
+    return f"{words.counted(len(hidden), 'more output')}, of lower value: {words.listed(names)}"
 
 
 def _cost(e: Explanation) -> str:

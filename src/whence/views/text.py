@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from whence.explanation import Explanation
-from whence.views.cells import Piece, padded, paragraph, running, width_of
+from whence.views.cells import Piece, joined, padded, paragraph, running, width_of
 from whence.views.picture import Picture, Row, Section, Table, picture
 from whence.views.tiles import Tile
 
@@ -43,6 +43,15 @@ STYLES = {
 }
 #: Strengths from which a word is weak, middling, strong.
 SHADES = (0.1, 0.35, 0.7)
+#: For terminals of 16 colours, which have no orange.
+BASIC = {
+    "more1": "bright_blue", "more2": "bold underline bright_blue", "more3": "bold white on blue",
+    "less1": "yellow", "less2": "bold underline yellow", "less3": "bold black on yellow",
+    "exact": "bold cyan", "good": "bold cyan", "fair": "bold yellow", "poor": "bold magenta",
+}
+#: What the marks and the colours of the running text say.
+MARKS = "+ raises it, - lowers it; the more marks, the more"
+COLOURS = "blue raises it, orange lowers it"
 #: A light beside the fit, told apart by its shape too.
 LIGHTS = {"exact": "●", "good": "●", "fair": "◐", "poor": "○", "constant": "–"}
 
@@ -96,7 +105,8 @@ def _ansi(lines: list[Line]) -> str:
 
     names = {"256": ColorSystem.EIGHT_BIT, "truecolor": ColorSystem.TRUECOLOR}
     system = names.get(Console(force_terminal=True).color_system or "", ColorSystem.STANDARD)
-    styles = {name: Style.parse(style) for name, style in STYLES.items()}
+    palette = STYLES | BASIC if system is ColorSystem.STANDARD else STYLES
+    styles = {name: Style.parse(style) for name, style in palette.items()}
     return "\n".join(
         "".join(styles[style].render(piece, color_system=system) for piece, style in line)
         for line in lines
@@ -112,7 +122,7 @@ def _lines(shown: Picture, width: int, *, marks: bool) -> Iterator[Line]:
     for place, section in enumerate(shown.sections):
         if place or (shown.lead and len(shown.sections) > 1):
             yield []
-        yield from _section(section, width, marks=marks)
+        yield from _section(section, width, marks=marks, first=place == 0)
     if shown.hidden:
         yield []
         yield from _said(shown.hidden, width)
@@ -126,17 +136,20 @@ def _said(words: str, width: int, style: str = "", indent: str = "") -> Iterator
         yield [(line, style)]
 
 
-def _section(section: Section, width: int, *, marks: bool) -> Iterator[Line]:
+def _section(section: Section, width: int, *, marks: bool, first: bool) -> Iterator[Line]:
+    """One output; what the signs and indices mean is said in the first only."""
     yield from _said(section.headline, width, "bold")
     yield []
     yield from _fit(section, width)
     if section.tiles:
         yield []
         yield from _text(section.tiles, width - 2, marks=marks)
+        if first and any(_shade(tile.strength) for tile in section.tiles):
+            yield from _said(MARKS if marks else COLOURS, width, "dim", "  ")
     for table in (section.alone, section.together):
         if table is not None:
             yield []
-            yield from _table(table, width)
+            yield from _table(table, width, noted=first)
     for note in section.notes:
         yield []
         yield from _said(note, width)
@@ -150,8 +163,9 @@ def _fit(section: Section, width: int) -> Iterator[Line]:
     yield [(head, fit.level), (first[len(head) :], "")]
     for line in more:
         yield [(line, "")]
+    style = "poor" if fit.level == "poor" else "fair"
     for warning in fit.warnings:
-        yield from _said(warning, width, fit.level, "  ")
+        yield from _said(warning, width, style, "  ")
 
 
 def _text(tiles: tuple[Tile, ...], width: int, *, marks: bool) -> Iterator[Line]:
@@ -185,8 +199,8 @@ def _marks(line: list[Piece]) -> str:
 # --- tables -----------------------------------------------------------------------------------
 
 
-def _table(table: Table, width: int) -> Iterator[Line]:
-    head = f"{table.title}  {table.note}"
+def _table(table: Table, width: int, *, noted: bool) -> Iterator[Line]:
+    head = f"{table.title} ({table.note})" if noted else table.title
     first, *more = paragraph(head, width, "", "  ")
     yield [(table.title, "bold"), (first[len(table.title) :], "dim")]
     for line in more:
@@ -201,7 +215,7 @@ def _rows(rows: tuple[Row, ...], width: int) -> Iterator[Line]:
     values = max(width_of(row.shown) for row in rows)
     said = max(width_of(row.said) for row in rows)
     longest = max(width_of(row.label) for row in rows)
-    least = min(longest, 14)
+    least = min(longest, 18)
     # What does not fit is left out: first the words, then the bar.
     room = width - 2 - 2 - values
     if said and room - least < said + 2:
@@ -219,9 +233,9 @@ def _both(rows: tuple[Row, ...]) -> bool:
 
 def _row(row: Row, sizes: tuple[int, int, int, int], both: bool) -> Line:
     label, values, bar, said = sizes
-    style = _style(row.strength) if row.sure else "dim"
-    line: Line = [("  ", ""), (padded(row.label, label), style), ("  ", "")]
-    line.append((padded(row.shown, values, right=False), "" if row.sure else "dim"))
+    quiet = "" if row.sure else "dim"
+    line: Line = [("  ", ""), (padded(joined(row.names, label), label), quiet), ("  ", "")]
+    line.append((padded(row.shown, values), quiet or ("" if bar else _sign(row))))
     if bar:
         line += [("  ", ""), *_bar(row, bar, both)]
     if said and row.said:
@@ -233,8 +247,12 @@ def _bar(row: Row, width: int, both: bool) -> Line:
     """A bar from the left; where there are both signs, from the middle to either side."""
     half = width // 2 if both else width
     size = min(half, max(1, round(abs(row.strength) * half)))
-    style = ("more1" if row.value > 0 else "less1") if row.sure else "dim"
-    block = ("█" if row.value > 0 else "▒") * size
+    style = _sign(row) if row.sure else "dim"
+    block = ("━" if row.value > 0 else "╍") * size
     before = "" if not both else " " * (half if row.value > 0 else half - size)
     after = width - len(before) - size
     return [(before, ""), (block, style), (" " * after, "")]
+
+
+def _sign(row: Row) -> str:
+    return "more1" if row.value > 0 else "less1"

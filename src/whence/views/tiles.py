@@ -48,13 +48,14 @@ def strengths(values: Sequence[float]) -> tuple[float, ...]:
 def tiles(
     units: Units, strength: Sequence[float], titles: Sequence[str], most: int
 ) -> tuple[Tile, ...]:
-    """The running text in tiles, at most about `most` characters; () when units have no text.
+    """The running text in tiles; () when units have no text.
 
     Args:
         units: with or without a text.
         strength: one per unit.
         titles: one per unit.
-        most: characters; a longer text is cut to the sentences around the strongest units.
+        most: characters; a longer text is cut to half as many, in the sentences around the
+            strongest units.
     """
     if units.text is None or units.spans is None:
         return ()
@@ -112,8 +113,8 @@ def _windows(
     if len(text) <= most:
         return [(0, len(text))]
     kept: list[Span] = []
-    left = most
-    for span in _by_strength(_cut(text, places, most // 2), places, strength):
+    left = most // 2
+    for span in _by_strength(_cut(text, places, most // 4), places, strength):
         if span[1] - span[0] <= left:
             kept.append(span)
             left -= span[1] - span[0]

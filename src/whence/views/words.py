@@ -21,9 +21,9 @@ _SHORT = {"\n": "\\n", "\t": "\\t", "\r": "\\r"}
 
 #: Index -> its name, and what one unit's value means. `{unit}` and `{units}` are filled in.
 ATTRIBUTIONS = {
-    "shapley": ("Shapley", "the {unit}'s share of the change from no {units} to all {units}"),
-    "banzhaf": ("Banzhaf", "what the {unit} adds on average, over all choices of the others"),
-    "influence": ("influence", "the variance that the {unit} touches, in squared units"),
+    "shapley": ("Shapley", "each {unit}'s share of the change from none to all"),
+    "banzhaf": ("Banzhaf", "what each {unit} adds on average, whichever others are there"),
+    "influence": ("influence", "the variance that each {unit} touches, in squared units"),
 }
 #: Index -> its name.
 INTERACTIONS = {
@@ -101,12 +101,7 @@ def measured(value: float, se: float | None, digits: int) -> str:
     shown = number(value, digits)
     if se is None or not math.isfinite(se):
         return shown
-    error = number(se, digits, sign=False)
-    return f"{shown} ± {error}" if float(error) > 0 or se == 0 else f"{shown} ± <{_step(digits)}"
-
-
-def _step(digits: int) -> str:
-    return "1e-99" if digits < 0 else f"{10.0**-digits:.{digits}f}"
+    return f"{shown} ± {number(se, digits, sign=False)}"
 
 
 def percent(share: float, digits: int = 1) -> str:
