@@ -381,7 +381,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--explainers", help="names, by comma; all recipes if left out")
     parser.add_argument("--kinds", help="kinds of game, by comma")
     parser.add_argument("--limit", type=int, help="games per kind (3; 1 if quick)")
-    parser.add_argument("--seeds", type=int, help="seeds (3; 2 if quick)")
+    parser.add_argument("--seeds", type=int, help="seeds (3; 1 if quick)")
     parser.add_argument("--budgets", help="masks per unit, by comma (4,8,32,64)")
     parser.add_argument(
         "--candidates",
@@ -419,7 +419,7 @@ def main() -> None:
         peers = ()
     limit = given.limit or (1 if given.quick else 3)
     chosen = choose(given.games, given.kinds.split(",") if given.kinds else (), limit, given.draw)
-    seeds = given.seeds or (2 if given.quick else 3)
+    seeds = given.seeds or (1 if given.quick else 3)
     tasks = [
         Task(given.games, path, kind, seed, b, tuple(names), peers, given.candidates)
         for path, kind in chosen for seed in range(seeds) for b in per_unit

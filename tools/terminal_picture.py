@@ -39,7 +39,11 @@ def output_of(command: list[str], width: int = WIDTH) -> str:
     env.pop("NO_COLOR", None)
     run = subprocess.Popen(
         [sys.executable, "-c", _RUN, *command[1:]],
-        stdin=subprocess.DEVNULL, stdout=theirs, stderr=subprocess.PIPE, env=env, cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=theirs,
+        stderr=subprocess.PIPE,
+        env=env,
+        cwd=ROOT,
     )
     os.close(theirs)
     printed = _all_of(ours)
@@ -64,8 +68,12 @@ def _all_of(terminal: int) -> str:
 def svg(command: list[str], printed: str, width: int = WIDTH) -> str:
     """A terminal with a command and what it printed, as an SVG that loads nothing."""
     console = Console(
-        record=True, width=width, file=io.StringIO(), force_terminal=True,
-        color_system="truecolor", legacy_windows=False,
+        record=True,
+        width=width,
+        file=io.StringIO(),
+        force_terminal=True,
+        color_system="truecolor",
+        legacy_windows=False,
     )
     console.print(Text.assemble(("$ ", "dim"), (shlex.join(command).replace("'", '"'), "bold")))
     console.print()

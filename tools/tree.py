@@ -20,6 +20,7 @@ COLUMN = 30
 #: Folders shown as one line.
 FOLDED = {
     "benchmarks/data": "small inputs of the benchmarks, with their sources",
+    "benchmarks/results": "rows of the latest full runs",
     "changelog.d": "one fragment per change since the last release",
     "docs": "what a reader needs, one page per thing; decisions; the log of what did not work",
     "tests": "facts, one per test, in the same tree as src/whence",
@@ -35,6 +36,7 @@ COMMENTS = {
     "NOTICE": "whose data the embedded model learned from",
     "README.md": "this page",
     "SECURITY.md": "how to report, and what to expect",
+    "benchmarks/README.md": "what each table is, how to run it, the latest numbers",
     "constraints.txt": "versions that the documented installs hold to",
     "pyproject.toml": "the package, and the settings of every tool",
     "src/whence/models/*.md": "the embedded model: data, training, measured accuracy, limits",

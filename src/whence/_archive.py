@@ -68,7 +68,11 @@ def save(e: Explanation, path: Path) -> Path:
     text = json.dumps(_meta(e), ensure_ascii=False).encode()
     arrays["meta"] = np.frombuffer(text, dtype=np.uint8)
     try:
-        np.savez_compressed(path, allow_pickle=False, **arrays)
+        # Through a file beside it, so that a full disk does not cost an older version.
+        part = path.with_name(path.name + ".part")
+        with part.open("wb") as file:
+            np.savez_compressed(file, allow_pickle=False, **arrays)
+        part.replace(path)
     except OSError as error:
         raise InputError(
             f"{path} cannot be written ({error.strerror or error}). Give a path in a folder that "

@@ -8,8 +8,6 @@ from __future__ import annotations
 import copy
 import operator
 import platform
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,23 +15,24 @@ from numpy.typing import NDArray
 
 from whence import masks as mask
 from whence import recipes
+from whence._run import Progress, Run, rows_of
 from whence._version import __version__
 from whence.errors import BudgetError, InputError, Interrupted
 from whence.evaluation.controls import Check
 from whence.evaluation.fidelity import Fidelity, measure
 from whence.explainer import Explainer
-from whence.explanation import Cost, Explanation, Provenance
-from whence.game import Game, join, raw_values
+from whence.explanation import Explanation, Provenance
+from whence.game import Game
 from whence.masks import Masks
 from whence.samples import Samples
 from whence.setfunction import SetFunction
-
-Progress = Callable[[int, int], None]
 
 #: More units than this are refused: no budget a person pays for could tell them apart.
 MAX_UNITS = 5000
 #: Up to this many masks, a run without a stated budget values all of them.
 EXACT_BUDGET = 1024
+#: An interrupted run says nothing of a fit that it can judge on fewer masks than this.
+LEAST_JUDGED = 5
 
 
 @dataclass(frozen=True)
@@ -130,7 +129,7 @@ def explain(
     ends = mask.ends(game.n)
     # A design that cannot be afforded is refused here, before the first call.
     expected = given.plan(Samples(ends, np.zeros(2))).calls
-    run = _Run(game, progress, expected)
+    run = Run(game, progress, expected)
     try:
         run.value(ends)
         design = given.plan(run.samples())
@@ -141,7 +140,10 @@ def explain(
         noise = run.noise(min(repeats, len(run.rows)), given.streams[3])
     except KeyboardInterrupt:
         raise Interrupted(_partial(given, run), len(run.rows)) from None
-    return _conclude(given, run, design, given.explainer, noise, interrupted=False)
+    try:
+        return _conclude(given, run, design, given.explainer, noise, interrupted=False)
+    except KeyboardInterrupt:
+        raise Interrupted(_partial(given, run, lean=True), len(run.rows)) from None
 
 
 def seed_spread(
@@ -213,6 +215,11 @@ def _arguments(
     rng: int | np.random.Generator,
     held_out: int | None,
 ) -> _Arguments:
+    if not isinstance(game, Game):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InputError(
+            f"game came as {type(game).__name__}; a Game is needed: Game(value, units=...), or "
+            "whence.text_game for a text."
+        )
     if game.n > MAX_UNITS:
         raise InputError(
             f"{game.n:,} units ({game.units.kind}s) came; at most {MAX_UNITS:,} can be told apart "
@@ -249,61 +256,9 @@ def _copy(rng: np.random.Generator) -> np.random.Generator:
     return copy.deepcopy(rng)
 
 
-class _Run:
-    """The values of one run as they arrive, in chunks of the game's batch."""
-
-    def __init__(self, game: Game, progress: Progress | None, total: int) -> None:
-        self.game, self.progress, self.total = game, progress, total
-        self.rows = np.zeros((0, game.n), dtype=np.bool_)
-        self.raw: list[NDArray[np.float64]] = []
-        self.started = time.perf_counter()
-        self.seconds = 0.0
-        self.repeats = 0
-
-    def value(self, rows: Masks) -> None:
-        """Value masks; each finished batch is kept, whatever happens to the next."""
-        for start in range(0, len(rows), self.game.batch):
-            chunk = rows[start : start + self.game.batch]
-            raw = raw_values(self.game.value, chunk)
-            if self.raw:
-                join([self.raw[0][:0], raw[:0]])
-            self.raw.append(raw)
-            self.rows = np.concatenate([self.rows, chunk])
-            self.seconds = time.perf_counter() - self.started
-            if self.progress is not None:
-                self.progress(len(self.rows), self.total)
-
-    def samples(self) -> Samples:
-        """Everything valued so far, as the explained quantity."""
-        return Samples(self.rows, self.game.read(join(self.raw)))
-
-    def noise(self, repeats: int, rng: np.random.Generator) -> NDArray[np.float64] | float:
-        """Standard deviation of repeated answers `(*out)`, from a few masks asked again."""
-        if repeats < 1:
-            return 0.0
-        others = 2 + rng.permutation(max(len(self.rows) - 2, 0))
-        chosen = np.concatenate([[0, 1], others])[:repeats].astype(np.intp)
-        known = self.samples().values[chosen]
-        again = self.game.again or self.game.value
-        batch = self.game.batch
-        parts = [
-            raw_values(again, self.rows[chosen[i : i + batch]])
-            for i in range(0, len(chosen), batch)
-        ]
-        fresh = self.game.read(join([self.raw[0][:0], *parts]))
-        self.repeats = repeats
-        return np.sqrt(((fresh - known) ** 2).mean(axis=0) / 2)
-
-    def cost(self, duplicates: int) -> Cost:
-        """What was spent so far."""
-        count = self.game.tokens
-        tokens = None if count is None else int(np.sum(count(self.rows)))
-        return Cost(len(self.rows), duplicates, self.repeats, self.seconds, tokens)
-
-
 def _conclude(
     given: _Arguments,
-    run: _Run,
+    run: Run,
     design: Plan,
     explainer: Explainer,
     noise: NDArray[np.float64] | float,
@@ -312,9 +267,9 @@ def _conclude(
 ) -> Explanation:
     game = given.game
     values = run.samples()
-    fitted = _rows_of(values, design.fitting)
+    fitted = rows_of(values, design.fitting)
     f = explainer.fit(fitted)
-    judged = values if design.exhaustive else _rows_of(values, design.judging)
+    judged = values if design.exhaustive else rows_of(values, design.judging)
     fidelity = _fidelity(f, judged, given.streams[3], design, noise, run.repeats)
     return Explanation(
         f,
@@ -363,31 +318,26 @@ def _fidelity(
     )
 
 
-def _rows_of(values: Samples, wanted: Masks) -> Samples:
-    """The rows of `values` that hold the wanted masks, in the order of `wanted`."""
-    where = {key.tobytes(): row for row, key in enumerate(mask.keys(values.masks))}
-    rows = [where[key.tobytes()] for key in mask.keys(wanted)]
-    return values.take(np.array(rows, dtype=np.intp))
+def _partial(given: _Arguments, run: Run, *, lean: bool = False) -> Explanation | None:
+    """What can be said of the masks valued before an interruption, or None.
 
-
-def _partial(given: _Arguments, run: _Run) -> Explanation | None:
-    """What can be said of the masks valued before an interruption, or None."""
+    `lean` fits single units only, in no time: for an interruption of the fit itself.
+    """
     try:
-        if len(run.rows) < 3:
-            return None
         design = given.plan(run.samples().take(slice(0, 2)))
+        chosen = recipes.lean() if lean else given.explainer
         if len(run.rows) == design.calls:
-            return _conclude(given, run, design, given.explainer, 0.0, interrupted=True)
+            return _conclude(given, run, design, chosen, 0.0, interrupted=True)
         fitting = design.fitting[mask.among(design.fitting, run.rows)]
         judging = design.judging[mask.among(design.judging, run.rows)]
         if design.exhaustive:
             # In the order they were valued, which is mixed: the last are a uniform draw.
-            keep = max(2, len(run.rows) // 5)
+            keep = len(run.rows) // 5
             fitting, judging = run.rows[:-keep], run.rows[-keep:]
-        if len(judging) < 2:
+            chosen = recipes.default()
+        if len(judging) < min(LEAST_JUDGED, given.held_out):
             return None
         cut = replace(design, fitting=fitting, judging=judging, exhaustive=False)
-        chosen = recipes.default() if design.exhaustive else given.explainer
         return _conclude(given, run, cut, chosen, 0.0, interrupted=True)
     except (Exception, KeyboardInterrupt):
         # Whatever a fit to too few masks raises, the interruption is what the caller hears of.

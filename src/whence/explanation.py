@@ -188,7 +188,9 @@ class Explanation:
             InputError: no such output.
         """
         place = self.outputs.index(which) if which in self.outputs else which
-        if not isinstance(place, int) or not 0 <= place < max(self.f.columns.shape[1], 1):
+        if not isinstance(place, int | np.integer) or not 0 <= place < max(
+            self.f.columns.shape[1], 1
+        ):
             raise InputError(
                 f"output {which!r} came; there are {', '.join(self.outputs) or self.f.out}."
             )

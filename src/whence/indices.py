@@ -66,15 +66,17 @@ class Interactions:
         absent = 0.0 if not self.f.out else np.zeros(self.f.out)
         return self.f.terms.get(tuple(sorted(units)), absent)
 
-    def top(self, k: int, *, smallest: int = 1, output: int = 0) -> Interactions:
+    def top(self, k: int, *, smallest: int = 1, output: int | None = None) -> Interactions:
         """The k strongest sets of at least `smallest` units, strongest first.
 
         Args:
             k: how many.
             smallest: 2 leaves single units out.
-            output: which (flattened) output ranks them, when there are several.
+            output: which (flattened) output ranks them; None takes all together, by the root
+                of the sum of squares.
         """
-        strength = np.abs(self.f.columns[:, output])
+        ranked = self.f.columns if output is None else self.f.columns[:, [output]]
+        strength = np.sqrt((ranked**2).sum(axis=1))
         strength[self.f.sizes < smallest] = -1.0
         order = np.argsort(-strength, kind="stable")[: max(k, 0)]
         return replace(self, f=_in_order(self.f, order[strength[order] > 0]))

@@ -161,8 +161,8 @@ class SetFunction:
         """Terms up to a degree, and of those the `top` largest by magnitude.
 
         Magnitude is the root sum of squares over outputs. The empty set is always kept and is
-        not counted. In the Fourier basis, truncation to a degree is the best fit of that degree under uniform
-        masks.
+        not counted. In the Fourier basis, truncation to a degree is the best fit of that degree
+        under uniform masks.
         """
         keep = np.ones(len(self), dtype=np.bool_) if degree is None else self.sizes <= degree
         if top is not None:

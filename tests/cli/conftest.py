@@ -8,17 +8,16 @@ import sys
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer.testing
-from click.testing import Result
 
+import whence
 from whence.cli import app
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
-Call = Callable[..., Result]
-
-SENTENCE = "Her acting never fails to impress"
+Call = Callable[..., Any]
 
 
 @pytest.fixture(scope="session")
@@ -28,6 +27,14 @@ def model() -> None:
     pytest.importorskip("tokenizers")
     if not Path(str(files("whence.models") / "sentiment.onnx")).exists():
         pytest.skip("whence/models/sentiment.onnx is not there")
+
+
+@pytest.fixture(autouse=True)
+def importable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes that a test starts, in whatever folder, run the whence that is tested here."""
+    source = str(Path(whence.__file__).resolve().parents[1])
+    paths = [source, *filter(None, [os.environ.get("PYTHONPATH")])]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
 
 
 @pytest.fixture
@@ -58,7 +65,7 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
     monkeypatch.setenv("COLUMNS", "80")
     runner = typer.testing.CliRunner()
 
-    def called(*arguments: str, stdin: str | bytes = "") -> Result:
+    def called(*arguments: str, stdin: str | bytes = "") -> object:
         return runner.invoke(app, list(arguments), input=stdin, prog_name="whence")
 
     return called

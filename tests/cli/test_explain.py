@@ -54,11 +54,22 @@ def test_json_field_by_field(call):
     assert e["output"]["unit"] == "log-odds"
     assert e["output"]["value_all"][0] > 0  # the class that the model predicts
     assert e["fidelity"] | {"noise": 0} == {
-        "r2": [1.0], "low": [1.0], "high": [1.0], "masks": 64, "distribution": "all masks",
-        "exact": True, "constant": [False], "noise": 0, "repeats": 3,
+        "r2": [1.0],
+        "low": [1.0],
+        "high": [1.0],
+        "masks": 64,
+        "distribution": "all masks",
+        "exact": True,
+        "constant": [False],
+        "noise": 0,
+        "repeats": 3,
     }
     assert e["cost"] | {"seconds": 0, "tokens": 0} == {
-        "calls": 64, "duplicates": 0, "repeats": 3, "seconds": 0, "tokens": 0,
+        "calls": 64,
+        "duplicates": 0,
+        "repeats": 3,
+        "seconds": 0,
+        "tokens": 0,
     }
     assert e["cost"]["tokens"] > 64
     assert e["function"]["basis"] == "fourier"
@@ -157,8 +168,18 @@ def test_tokens_are_the_models_own(call):
 def test_absent_policies_are_different_games(call):
     """What stands in an absent unit's place changes the values, and never the full text's."""
     games = [
-        found(call("explain", "a good film", "--absent", how, "--output", "positive",
-                   "--format", "json"))
+        found(
+            call(
+                "explain",
+                "a good film",
+                "--absent",
+                how,
+                "--output",
+                "positive",
+                "--format",
+                "json",
+            )
+        )
         for how in ("drop", "mask:[UNK]", "baseline:the bad show")
     ]
     assert len({e["provenance"]["identity"] for e in games}) == 3
@@ -179,6 +200,7 @@ def test_the_predicted_class_is_explained(call):
 
 def test_outputs(call):
     """A class by name or number, and a contrast, are explained as asked."""
+
     def read(output):
         return found(call("explain", SENTENCE, "--output", output, "--format", "json"))["output"]
 
@@ -190,6 +212,7 @@ def test_outputs(call):
 
 def test_links(call):
     """A probability and its log-odds say the same of the full text."""
+
     def read(link):
         done = call("explain", SENTENCE, "--link", link, "--format", "json")
         return found(done)["output"]["value_all"][0]
@@ -202,8 +225,18 @@ def test_links(call):
 def test_index_sets_what_it_is_of(call):
     """--index takes an index of units, an index of sets, or one of each."""
     e = found(
-        call("explain", SENTENCE, "--index", "banzhaf", "--index", "SII", "--order", "3",
-             "--format", "json")
+        call(
+            "explain",
+            SENTENCE,
+            "--index",
+            "banzhaf",
+            "--index",
+            "SII",
+            "--order",
+            "3",
+            "--format",
+            "json",
+        )
     )
     assert e["attributions"]["index"] == "banzhaf"
     assert (e["findings"]["index"], e["findings"]["order"]) == ("shapley_interaction", 3)
@@ -212,9 +245,20 @@ def test_index_sets_what_it_is_of(call):
 
 def test_seeds(call):
     """Another seed asks other masks; the same seed the same."""
+
     def read(seed):
-        done = call("explain", LONG, "--budget", "64", "--explainer", "lime", "--seed", seed,
-                    "--format", "json")
+        done = call(
+            "explain",
+            LONG,
+            "--budget",
+            "64",
+            "--explainer",
+            "lime",
+            "--seed",
+            seed,
+            "--format",
+            "json",
+        )
         return found(done)["terms"]
 
     assert read("1") == read("1") != read("2")
@@ -222,8 +266,7 @@ def test_seeds(call):
 
 def test_degree_follows_the_explainer(call):
     """--explainer faith:1 fits single words only."""
-    e = found(call("explain", LONG, "--budget", "64", "--explainer", "faith:1",
-                   "--format", "json"))
+    e = found(call("explain", LONG, "--budget", "64", "--explainer", "faith:1", "--format", "json"))
     assert e["provenance"]["explainer"] == "faith:1"
     assert max(len(term["units"]) for term in e["function"]["terms"]) == 1
 
@@ -256,8 +299,21 @@ def test_a_dry_run_counts_what_the_journal_knows(call, tmp_path):
     """Masks in the journal are free in a dry run, which leaves the journal as it is."""
     call("explain", LONG, "--budget", "40", "--explainer", "lime", "--journal", "j.db")
     before = stored(tmp_path / "j.db")
-    plan = found(call("explain", LONG, "--budget", "40", "--explainer", "lime", "--journal",
-                      "j.db", "--dry-run", "--format", "json"))
+    plan = found(
+        call(
+            "explain",
+            LONG,
+            "--budget",
+            "40",
+            "--explainer",
+            "lime",
+            "--journal",
+            "j.db",
+            "--dry-run",
+            "--format",
+            "json",
+        )
+    )
     assert (plan["known"], plan["paid"], plan["tokens"]) == (40, 0, 0)
     assert stored(tmp_path / "j.db") == before
 

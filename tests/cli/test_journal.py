@@ -16,7 +16,9 @@ def path(tmp_path):
     with Journal(file) as journal:
         for n in (3, 4):
             game = whence.Game(
-                lambda masks: masks.sum(axis=1), n, identity=f"game of {n}",
+                lambda masks: masks.sum(axis=1),
+                n,
+                identity=f"game of {n}",
                 description=f"the sum of {n} units",
             )
             whence.explain(journal.remember(game), budget=2**n)

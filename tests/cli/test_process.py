@@ -17,7 +17,14 @@ from whence import Journal, __version__
 SENTENCE = "Her acting never fails to impress"
 LONG = " ".join(["the film is not good but never dull"] * 25)
 HEAVY = {
-    "lightgbm", "matplotlib", "onnxruntime", "pandas", "rich", "scipy", "sklearn", "tokenizers",
+    "lightgbm",
+    "matplotlib",
+    "onnxruntime",
+    "pandas",
+    "rich",
+    "scipy",
+    "sklearn",
+    "tokenizers",
     "torch",
 }
 
@@ -88,8 +95,18 @@ def test_a_terminal_gets_a_bar_that_goes_away(tmp_path):
 
     ours, theirs = pty.openpty()
     process = start(
-        "explain", LONG, "--budget", "300", "--explainer", "lime", "--out", "e.json",
-        stdout=subprocess.PIPE, stderr=theirs, cwd=tmp_path, env={**os.environ, "TERM": "xterm"},
+        "explain",
+        LONG,
+        "--budget",
+        "300",
+        "--explainer",
+        "lime",
+        "--out",
+        "e.json",
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        cwd=tmp_path,
+        env={**os.environ, "TERM": "xterm"},
     )
     os.close(theirs)
     with open(ours, "rb", buffering=0) as terminal:
@@ -110,7 +127,11 @@ def read_all(terminal):
 def interrupted(arguments, journal):
     """Start, wait until a hundred answers are journalled, press Ctrl-C."""
     process = start(
-        *arguments, "--journal", str(journal), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        *arguments,
+        "--journal",
+        str(journal),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
     )
     deadline = time.monotonic() + 60

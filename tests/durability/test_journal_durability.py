@@ -101,8 +101,16 @@ def test_two_processes_share_a_journal(tmp_path):
     """Two processes at once both see the value stored first, and the file is sound."""
     path, go = tmp_path / "journal.db", tmp_path / "go"
     told = [
-        {"side": tmp_path / f"asked{i}", "out": tmp_path / f"answers{i}.npy", "go": go,
-         "count": 300, "batch": 5, "delay": 0.001, "offset": 1000.0 * i, "seed": i}
+        {
+            "side": tmp_path / f"asked{i}",
+            "out": tmp_path / f"answers{i}.npy",
+            "go": go,
+            "count": 300,
+            "batch": 5,
+            "delay": 0.001,
+            "offset": 1000.0 * i,
+            "seed": i,
+        }
         for i in range(2)
     ]
     processes = [start(path, **options) for options in told]

@@ -31,6 +31,7 @@ def sentiment(**settings) -> Explanation:
 
 def table(labels, value=None, budget=64, **settings) -> Explanation:
     """Units without text; the first two matter only together."""
+
     def joint(masks):
         return 1.0 * (masks[:, 0] & masks[:, 1]) - 0.5 * masks[:, 2]
 
@@ -52,8 +53,11 @@ def classes(count=10) -> Explanation:
     """Several outputs."""
     weights = np.random.default_rng(2).normal(size=(6, count))
     game = whence.Game(
-        lambda masks: masks @ weights, SENTENCE.split(),
-        outputs=[f"class {i}" for i in range(count)], unit="logit", description="ten classes",
+        lambda masks: masks @ weights,
+        SENTENCE.split(),
+        outputs=[f"class {i}" for i in range(count)],
+        unit="logit",
+        description="ten classes",
     )
     return whence.explain(game, budget=64)
 

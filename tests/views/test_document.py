@@ -10,8 +10,23 @@ import whence
 from views import games
 from whence.views.document import SCHEMA, document
 
-KEYS = ["schema", "kind", "text", "units", "output", "fidelity", "cost", "function",
-        "attributions", "findings", "terms", "index", "order", "basis", "provenance"]
+KEYS = [
+    "schema",
+    "kind",
+    "text",
+    "units",
+    "output",
+    "fidelity",
+    "cost",
+    "function",
+    "attributions",
+    "findings",
+    "terms",
+    "index",
+    "order",
+    "basis",
+    "provenance",
+]
 
 
 @pytest.mark.parametrize("make", [games.sentiment, games.constant, games.hard, games.classes])

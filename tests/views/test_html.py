@@ -56,8 +56,10 @@ def test_fit_comes_before_findings():
     assert shown.index("64 calls") < shown.index("R²") < shown.index('class="words"')
 
 
-@pytest.mark.parametrize(("level", "make"), [("exact", games.sentiment), ("poor", games.hard),
-                                         ("constant", games.constant)])
+@pytest.mark.parametrize(
+    ("level", "make"),
+    [("exact", games.sentiment), ("poor", games.hard), ("constant", games.constant)],
+)
 def test_traffic_light_speaks(level, make):
     """The level is a class for the colour, a shape, and a word."""
     shown = html.fragment(make())

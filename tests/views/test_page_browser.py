@@ -10,8 +10,11 @@ from views import games
 from whence.views import html
 
 BROWSER = next(
-    (found for name in ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-     if (found := shutil.which(name))),
+    (
+        found
+        for name in ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+        if (found := shutil.which(name))
+    ),
     None,
 )
 pytestmark = [
@@ -24,8 +27,16 @@ def browse(page, tmp_path, *options):
     """What a headless browser makes of a page."""
     path = tmp_path / "page.html"
     path.write_text(page, encoding="utf-8")
-    command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
-               f"--user-data-dir={tmp_path / 'profile'}", *options, path.as_uri()]
+    command = [
+        BROWSER,
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--hide-scrollbars",
+        f"--user-data-dir={tmp_path / 'profile'}",
+        *options,
+        path.as_uri(),
+    ]
     return subprocess.run(command, check=True, capture_output=True, timeout=120).stdout
 
 
@@ -48,8 +59,9 @@ def test_browser_runs_no_label(tmp_path):
 def test_browser_draws_it(tmp_path, size):
     """A screenshot can be taken, wide and narrow, and is not blank."""
     picture = tmp_path / "page.png"
-    browse(html.page(games.sentiment()), tmp_path, f"--window-size={size}",
-           f"--screenshot={picture}")
+    browse(
+        html.page(games.sentiment()), tmp_path, f"--window-size={size}", f"--screenshot={picture}"
+    )
     assert picture.read_bytes().startswith(b"\x89PNG")
     assert picture.stat().st_size > 5000
 

@@ -26,8 +26,13 @@ def judged(r2, low, high, **more):
 
 @pytest.mark.parametrize(
     ("numbers", "level"),
-    [((0.93, 0.88, 0.96), "good"), ((0.93, 0.7, 0.96), "fair"), ((0.6, 0.3, 0.8), "poor"),
-     ((-0.2, -0.4, 0.0), "poor"), ((np.nan, np.nan, np.nan), "poor")],
+    [
+        ((0.93, 0.88, 0.96), "good"),
+        ((0.93, 0.7, 0.96), "fair"),
+        ((0.6, 0.3, 0.8), "poor"),
+        ((-0.2, -0.4, 0.0), "poor"),
+        ((np.nan, np.nan, np.nan), "poor"),
+    ],
 )
 def test_level_follows_the_lower_end(numbers, level):
     """The traffic light goes by the lower end of the interval."""
@@ -88,9 +93,12 @@ def test_missed_change_is_remarked_on():
 
 @pytest.mark.parametrize(
     ("unit", "shown"),
-    [("log-odds", "97.8 % (log-odds +3.81; +0.11 with no words)"),
-     ("nats", "+3.81 nats (+0.11 with no words)"), ("", "+3.81 (+0.11 with no words)"),
-     ("probability", "381.0 % (11.0 % with no words)")],
+    [
+        ("log-odds", "97.8 % (log-odds +3.81; +0.11 with no words)"),
+        ("nats", "+3.81 nats (+0.11 with no words)"),
+        ("", "+3.81 (+0.11 with no words)"),
+        ("probability", "381.0 % (11.0 % with no words)"),
+    ],
 )
 def test_value_is_said_in_its_unit(unit, shown):
     """Log-odds are also said as a probability; other units are said as they are."""

@@ -20,8 +20,13 @@ EVERY = {
     "classes": games.classes,
     "long": games.long,
     "strange": lambda: games.table(
-        ["[bold]x[/bold]", "\x1b[31mred\nnew\ttab", "日本語の列名",
-         "👩\u200d👩\u200d👧 family", "y" * 200]
+        [
+            "[bold]x[/bold]",
+            "\x1b[31mred\nnew\ttab",
+            "日本語の列名",
+            "👩\u200d👩\u200d👧 family",
+            "y" * 200,
+        ]
     ),
 }
 
@@ -63,10 +68,15 @@ def test_fit_comes_before_findings(explanation):
 def test_order_of_the_parts():
     """What the model says, the fit, the words, their values, what acts together, the cost."""
     shown = text(games.sentiment(), width=80, colour=False)
-    parts = ["toy-model says positive: 97.8 % (log-odds +3.81; +0.11 with no words)",
-             "Exact. All 64 combinations of the 6 words were tried",
-             "  Her acting never fails to impress", "impress  +1.90", "never + fails  +4.00",
-             "64 calls (0 duplicates, 3 repeats)", "seed 0"]
+    parts = [
+        "toy-model says positive: 97.8 % (log-odds +3.81; +0.11 with no words)",
+        "Exact. All 64 combinations of the 6 words were tried",
+        "  Her acting never fails to impress",
+        "impress  +1.90",
+        "never + fails  +4.00",
+        "64 calls (0 duplicates, 3 repeats)",
+        "seed 0",
+    ]
     assert [shown.find(p) for p in parts] == sorted(shown.index(p) for p in parts)
 
 
@@ -116,7 +126,8 @@ def test_noise_is_said():
 def test_marks_show_sign_and_strength_without_colour():
     """Without colours, marks under the words say which raise and which lower the output."""
     game = whence.text_game(
-        lambda ts: [3.0 * ("good" in t) - 1.5 * ("dull" in t) for t in ts], "good but dull",
+        lambda ts: [3.0 * ("good" in t) - 1.5 * ("dull" in t) for t in ts],
+        "good but dull",
         scores="values",
     )
     lines = text(whence.explain(game), width=80, colour=False).splitlines()
@@ -128,7 +139,8 @@ def test_marks_show_sign_and_strength_without_colour():
 def test_colours_are_blue_and_orange():
     """With colours, what raises is blue and what lowers orange; the rest of the text is plain."""
     game = whence.text_game(
-        lambda ts: [3.0 * ("good" in t) - 3.0 * ("dull" in t) for t in ts], "good but dull",
+        lambda ts: [3.0 * ("good" in t) - 3.0 * ("dull" in t) for t in ts],
+        "good but dull",
         scores="values",
     )
     shown = text(whence.explain(game), width=80, colour=True)

@@ -36,13 +36,9 @@ def _help(context: typer.Context, asked: bool) -> None:
 #: which costs as much as the rest of the answer.
 Help = Annotated[
     bool,
-    typer.Option(
-        "--help", "-h", is_eager=True, callback=_help, help="Show this message and exit."
-    ),
+    typer.Option("--help", "-h", is_eager=True, callback=_help, help="Show this message and exit."),
 ]
-Debug = Annotated[
-    bool, typer.Option("--debug", help="Show the traceback of an unexpected error.")
-]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an unexpected error.")]
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="No progress bar and no notes on stderr.")
 ]
@@ -114,9 +110,19 @@ def _message(error: Exception) -> str:
 
 
 _OPTIONS = {
-    "units": "units", "parts": "part", "part": "part", "pin": "pin", "absent": "absent",
-    "output": "output", "link": "link", "budget": "budget", "held_out": "held-out",
-    "explainer": "explainer", "index": "index", "order": "order", "file": "file",
+    "units": "units",
+    "parts": "part",
+    "part": "part",
+    "pin": "pin",
+    "absent": "absent",
+    "output": "output",
+    "link": "link",
+    "budget": "budget",
+    "held_out": "held-out",
+    "explainer": "explainer",
+    "index": "index",
+    "order": "order",
+    "file": "file",
 }
 
 
@@ -126,8 +132,6 @@ def spelled(message: str) -> str:
     message = message.replace(", or raise Journal(path, wait_s=)", "")
     message = re.sub(r"Journal\(path\)", "--journal PATH", message)
     message = re.sub(r"Journal\(('[^']*'|\"[^\"]*\")\)", r"--journal \1", message)
-    message = re.sub(
-        rf"\b({names})=(?=['\"(\d-])", lambda m: f"--{_OPTIONS[m[1]]} ", message
-    )
+    message = re.sub(rf"\b({names})=(?=['\"(\d-])", lambda m: f"--{_OPTIONS[m[1]]} ", message)
     message = re.sub(rf"\b({names})=", lambda m: f"--{_OPTIONS[m[1]]}", message)
     return re.sub(r"\bheld_out\b", "--held-out", message)

@@ -58,14 +58,16 @@ class Question:
 
     def plan(self, game: Game) -> Plan:
         """The masks that `explain` would value; calls nothing."""
-        return plan(
-            game, self.explainer, budget=self.budget, rng=self.seed, held_out=self.held_out
-        )
+        return plan(game, self.explainer, budget=self.budget, rng=self.seed, held_out=self.held_out)
 
     def explain(self, game: Game, progress: Bar) -> Explanation:
         """The explanation of the game."""
         return explain(
-            game, self.explainer, budget=self.budget, rng=self.seed, held_out=self.held_out,
+            game,
+            self.explainer,
+            budget=self.budget,
+            rng=self.seed,
+            held_out=self.held_out,
             progress=progress,
         )
 
@@ -149,9 +151,7 @@ def command(
             metavar="N", help="How many of them measure the fit only.  [default: a fifth]"
         ),
     ] = None,
-    seed: Annotated[
-        int, typer.Option(min=0, metavar="N", help="Same seed, same result.")
-    ] = 0,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Same seed, same result.")] = 0,
     top: shown.Top = 8,
     form: shown.Form = None,
     out: shown.Out = None,
@@ -175,8 +175,18 @@ def command(
     with reported(debug):
         look = shown.output(index, order, top, form, out, width, no_colour, quiet)
         asked = Question(
-            read_text(text or (), file), units, tuple(part or ()), absent, tuple(pin or ()),
-            output, link, explainer, budget, held_out, seed, journal,
+            read_text(text or (), file),
+            units,
+            tuple(part or ()),
+            absent,
+            tuple(pin or ()),
+            output,
+            link,
+            explainer,
+            budget,
+            held_out,
+            seed,
+            journal,
         )
         model = _model()
         game = _game(asked, model)
@@ -204,9 +214,17 @@ def _game(asked: Question, model: OnnxClassifier) -> Game:
     from whence.models import sentiment
 
     game = text_game(
-        model, asked.text, units=asked.units, parts=asked.parts or None, absent=asked.absent,
-        pin=asked.pin, tokenizer=model.token_spans, output=_class(asked.output, model.labels),
-        link=asked.link, labels=model.labels, identity=model.identity,
+        model,
+        asked.text,
+        units=asked.units,
+        parts=asked.parts or None,
+        absent=asked.absent,
+        pin=asked.pin,
+        tokenizer=model.token_spans,
+        output=_class(asked.output, model.labels),
+        link=asked.link,
+        labels=model.labels,
+        identity=model.identity,
         count_tokens=model.count_tokens,
     )
     told = game.description.replace(model.identity, sentiment.NAME, 1)
@@ -228,9 +246,7 @@ def _check_length(game: Game, model: OnnxClassifier) -> None:
         )
 
 
-def _run(
-    asked: Question, model: OnnxClassifier, game: Game, look: shown.Output
-) -> None:
+def _run(asked: Question, model: OnnxClassifier, game: Game, look: shown.Output) -> None:
     with nullcontext() if asked.journal is None else Journal(asked.journal) as journal:
         kept = FullOnce.around(game if journal is None else journal.remember(game))
         try:

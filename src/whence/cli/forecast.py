@@ -63,10 +63,19 @@ def forecast(game: Game, design: Plan, journal: Path | None, form: str) -> str:
     tokens = None if game.tokens is None else game.tokens(missing)
     seconds, timed = _seconds(game, missing, tokens)
     found = Forecast(
-        game.description, game.n, design.budget, design.calls,
-        0 if design.exhaustive else len(design.judging), design.exhaustive, design.duplicates,
-        design.calls - len(missing), len(missing), min(REPEATS, design.calls),
-        None if tokens is None else int(tokens.sum()), seconds, timed,
+        game.description,
+        game.n,
+        design.budget,
+        design.calls,
+        0 if design.exhaustive else len(design.judging),
+        design.exhaustive,
+        design.duplicates,
+        design.calls - len(missing),
+        len(missing),
+        min(REPEATS, design.calls),
+        None if tokens is None else int(tokens.sum()),
+        seconds,
+        timed,
     )
     return in_lines(asdict(found)) if form == "json" else _in_words(found)
 

@@ -137,8 +137,9 @@ def _chosen(journal: Journal, game: str | None) -> list[GameRecord]:
     games = journal.games()
     if game is None:
         return games
-    found = [record for record in games if _id(record, 64).startswith(game) or
-             record.identity == game]
+    found = [
+        record for record in games if _id(record, 64).startswith(game) or record.identity == game
+    ]
     if len(found) != 1:
         many = f"{len(found)} games" if found else "no game"
         raise InputError(

@@ -39,9 +39,7 @@ Order = Annotated[
 Top = Annotated[int, typer.Option(min=1, metavar="N", help="How many findings are listed.")]
 Form = Annotated[
     str | None,
-    typer.Option(
-        "--format", metavar="text|json|html", help="What is written.  [default: text]"
-    ),
+    typer.Option("--format", metavar="text|json|html", help="What is written.  [default: text]"),
 ]
 Out = Annotated[
     list[Path] | None,
@@ -57,9 +55,7 @@ Width = Annotated[
 ]
 NoColour = Annotated[
     bool,
-    typer.Option(
-        "--no-colour", "--no-color", help="Plain text. So do NO_COLOR and a pipe."
-    ),
+    typer.Option("--no-colour", "--no-color", help="Plain text. So do NO_COLOR and a pipe."),
 ]
 
 
@@ -122,8 +118,13 @@ class Output:
                 e, index=self.index, interaction=self.interaction, order=self.order, top=self.top
             )
         return text.text(
-            e, index=self.index, interaction=self.interaction, order=self.order, top=self.top,
-            width=width, colour=colour,
+            e,
+            index=self.index,
+            interaction=self.interaction,
+            order=self.order,
+            top=self.top,
+            width=width,
+            colour=colour,
         )
 
 
@@ -144,8 +145,14 @@ def in_lines(found: Any, indent: str = "") -> str:
 
 
 def output(
-    index: Sequence[str] | None, order: int, top: int, form: str | None,
-    out: Sequence[Path] | None, width: int | None, no_colour: bool, quiet: bool,
+    index: Sequence[str] | None,
+    order: int,
+    top: int,
+    form: str | None,
+    out: Sequence[Path] | None,
+    width: int | None,
+    no_colour: bool,
+    quiet: bool,
 ) -> Output:
     """The options of showing, checked before anything is spent.
 
@@ -156,9 +163,7 @@ def output(
         raise InputError(f"--format {form} came; it must be one of {', '.join(FORMATS)}.")
     single, several = _indices(index or ())
     files = tuple((path, _form_of(path, form)) for path in out or ())
-    return Output(
-        single, several, order, top, form or "text", files, width, no_colour, quiet
-    )
+    return Output(single, several, order, top, form or "text", files, width, no_colour, quiet)
 
 
 def _indices(names: Sequence[str]) -> tuple[str, str]:

@@ -49,9 +49,7 @@ class Bar:
             self._drawn.start()
         words = "fitting" if done >= total else "asking the model"
         rate = f"{done / (time.perf_counter() - self._started):,.0f}/s"
-        self._drawn.update(
-            self._task, completed=done, total=total, description=words, rate=rate
-        )
+        self._drawn.update(self._task, completed=done, total=total, description=words, rate=rate)
 
 
 def _drawn() -> Any:

@@ -41,8 +41,13 @@ def command(
     order: out.Order = 2,
     top: out.Top = 8,
     form: out.Form = None,
-    to: Annotated[list[Path] | None, typer.Option("--out", metavar="PATH",
-        help="Write to this file instead of the screen; .txt, .json, .html or .npz. Repeatable."),
+    to: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--out",
+            metavar="PATH",
+            help="Write to this file instead of the screen; .txt, .json, .html, .npz. Repeatable.",
+        ),
     ] = None,
     width: out.Width = None,
     no_colour: out.NoColour = False,

@@ -45,12 +45,12 @@ class Check:
     def passed(self) -> bool:
         """Whether the fit beats both controls and its interval excludes zero.
 
-        In every output that is not constant.
+        In every output that is not constant; False when all of them are, for nothing was found.
         """
         known = ~np.atleast_1d(np.asarray(self.fidelity.constant))
         low = np.atleast_1d(self.fidelity.low)
         best = np.maximum(np.atleast_1d(self.random), np.atleast_1d(self.reverse))
-        return bool((low > np.maximum(best, 0.0))[known].all())
+        return bool(known.any() and (low > np.maximum(best, 0.0))[known].all())
 
 
 def check(

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from whence._kernels import terms as csr
-from whence._kernels.least_squares import parities
+from whence._kernels.least_squares import parities, solve
 from whence.errors import BudgetError, InputError
 from whence.samples import Samples
 from whence.setfunction import SetFunction
@@ -121,11 +121,9 @@ def screen_pairs(
     the score of a pair is its largest over outputs, each scaled by its residual's size.
     """
     sign = 1.0 - 2.0 * masks
-    root = np.sqrt(weights)[:, None]
     n = masks.shape[1]
-    design = np.concatenate([sign * root, np.sqrt(len(masks) / 10) * np.eye(n)])
-    target = np.concatenate([y * root, np.zeros((n, y.shape[1]))])
-    residual = y - sign @ np.linalg.lstsq(design, target, rcond=None)[0]
+    ridge = np.full(n, len(masks) / 10)
+    residual = y - sign @ solve(sign.astype(np.float64), y, weights, ridge)
     score = np.zeros((n, n))
     for r in residual.T:
         size = np.sqrt((weights * r**2).sum())

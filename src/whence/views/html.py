@@ -51,7 +51,12 @@ def fragment(
     outputs = 4
     share = CHARACTERS // (min(outputs, e.f.columns.shape[1]) if e.f.out else 1)
     shown = picture(
-        e, index=index, interaction=interaction, order=order, top=top, outputs=outputs,
+        e,
+        index=index,
+        interaction=interaction,
+        order=order,
+        top=top,
+        outputs=outputs,
         characters=share,
     )
     return f'<div class="whence"><style>{_style()}</style>\n{_body(shown)}</div>'
@@ -92,8 +97,10 @@ def _style() -> str:
     rules = [
         f".whence b.{sign[0]}{shade}{{background:rgba(var(--{sign}),"
         f"{DARKEST * shade / SHADES:.3f});border-bottom-{line}}}"
-        for sign, line in (("more", "color:rgb(var(--more))"),
-                           ("less", "color:rgb(var(--less));border-bottom-style:dashed"))
+        for sign, line in (
+            ("more", "color:rgb(var(--more))"),
+            ("less", "color:rgb(var(--less));border-bottom-style:dashed"),
+        )
         for shade in range(1, SHADES + 1)
     ]
     return _css("style.css") + "".join(rules)

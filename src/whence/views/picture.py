@@ -183,8 +183,13 @@ def _section(e: Explanation, asked: _Asked, model: str, place: int = 0) -> Secti
         asked.characters,
     )
     return Section(
-        name, headline, fit, shown, _alone(e, found, rows, asked.top),
-        _together(e, asked, rows, exact=fit.level == "exact"), _notes(e, found, rows),
+        name,
+        headline,
+        fit,
+        shown,
+        _alone(e, found, rows, asked.top),
+        _together(e, asked, rows, exact=fit.level == "exact"),
+        _notes(e, found, rows),
     )
 
 
@@ -293,9 +298,7 @@ def _together(e: Explanation, asked: _Asked, alone: list[Row], *, exact: bool) -
 def _rescaled(rows: tuple[Row, ...]) -> tuple[Row, ...]:
     """Rows with strengths relative to the strongest of them."""
     fresh = strengths([row.value for row in rows])
-    return tuple(
-        replace(row, strength=strength) for row, strength in zip(rows, fresh, strict=True)
-    )
+    return tuple(replace(row, strength=strength) for row, strength in zip(rows, fresh, strict=True))
 
 
 def _notes(e: Explanation, found: Interactions, rows: list[Row]) -> tuple[str, ...]:

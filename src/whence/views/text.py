@@ -45,9 +45,16 @@ STYLES = {
 SHADES = (0.1, 0.35, 0.7)
 #: For terminals of 16 colours, which have no orange.
 BASIC = {
-    "more1": "bright_blue", "more2": "bold underline bright_blue", "more3": "bold white on blue",
-    "less1": "yellow", "less2": "bold underline yellow", "less3": "bold black on yellow",
-    "exact": "bold cyan", "good": "bold cyan", "fair": "bold yellow", "poor": "bold magenta",
+    "more1": "bright_blue",
+    "more2": "bold underline bright_blue",
+    "more3": "bold white on blue",
+    "less1": "yellow",
+    "less2": "bold underline yellow",
+    "less3": "bold black on yellow",
+    "exact": "bold cyan",
+    "good": "bold cyan",
+    "fair": "bold yellow",
+    "poor": "bold magenta",
 }
 #: What the marks and the colours of the running text say.
 MARKS = "+ raises it, - lowers it; the more marks, the more"

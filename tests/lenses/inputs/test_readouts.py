@@ -114,8 +114,8 @@ def test_probabilities_are_kept_away_from_zero_and_one():
 )
 def test_outputs_are_found_by_label_index_or_contrast(output, labels, names, value):
     """A label is taken whole before it is read as a contrast or as "all"."""
-    chosen, found, unit = readout(output, "logit", labels, "logits")
-    assert (found, unit) == (names, "logit")
+    chosen, found, _ = readout(output, "logit", labels, "logits")
+    assert found == names
     assert chosen(np.array([[1.0, 2.0, 4.0]])) == [value]
 
 
@@ -129,6 +129,12 @@ def test_units_of_the_links():
     """Each link says its unit."""
     units = [readout(0, link, (), "logits")[2] for link in LINKS]
     assert units == ["log-odds", "log-probability (nats)", "probability", "logit"]
+
+
+def test_a_contrast_is_no_probability():
+    """The unit of a contrast differs from that of a class, whatever the link."""
+    for link in LINKS:
+        assert readout("1-0", link, (), "logits")[2] != readout(0, link, (), "logits")[2]
 
 
 def test_values_are_explained_as_they_are():
@@ -229,5 +235,5 @@ def test_with_output_changes_only_what_is_read():
     second = with_output(first, "positive-negative", link="logit", labels=LABELS)
     assert second.value is first.value
     assert second.units is first.units
-    assert (second.outputs, second.unit) == (("positive-negative",), "logit")
+    assert (second.outputs, second.unit) == (("positive-negative",), "logit difference")
     np.testing.assert_array_equal(second([[True, True], [False, True]]), [3.0, 2.0])

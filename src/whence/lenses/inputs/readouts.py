@@ -24,6 +24,13 @@ LINKS = {
 }
 #: What a model's raw numbers may be.
 SCORES = ("logits", "probabilities", "values")
+#: Link -> the unit of the contrast of two classes: not a probability of either.
+CONTRASTS = {
+    "log-odds": "log-ratio of two probabilities",
+    "log-probability": "log-ratio of two probabilities",
+    "probability": "probability difference",
+    "logit": "logit difference",
+}
 #: Probabilities are kept this far from 0 and 1 before a logarithm, so log-odds stay within 27.7.
 CLIP = 1e-12
 
@@ -116,7 +123,8 @@ def readout(
             f"labels came with a repeat ({_listed(labels)}); each class needs a label of its own."
         )
     classes, names = _chosen(output, labels)
-    return ClassReadout(classes, link, scores, labels), names, LINKS[link]
+    units = CONTRASTS if len(classes) == 2 else LINKS
+    return ClassReadout(classes, link, scores, labels), names, units[link]
 
 
 def with_output(
