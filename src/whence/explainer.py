@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from whence._kernels import terms as csr
 from whence.errors import BudgetError
 from whence.evaluation.fidelity import constant_columns
-from whence.masks import Masks, among, every, pack
+from whence.masks import Masks, among, every, folds
 from whence.samples import Samples
 from whence.setfunction import SetFunction, constant
+from whence.solvers.paths import Alone, Path, Solver, judge, setting
 
 Floats = NDArray[np.float64]
 
@@ -61,18 +62,6 @@ class Sampler(Protocol):
         ...
 
 
-class Solver(Protocol):
-    """Fits a set function to samples; one file in `solvers/` each."""
-
-    def needs(self, n: int) -> int:
-        """The fewest samples it can work with for n units; raises BudgetError if none suffice."""
-        ...
-
-    def fit(self, samples: Samples) -> SetFunction:
-        """The fitted function; with `deviations` if the solver knows its own errors."""
-        ...
-
-
 @dataclass(frozen=True)
 class Paired:
     """A sampler and a solver: the usual Explainer.
@@ -111,6 +100,31 @@ class Paired:
 
 
 @dataclass(frozen=True)
+class Tuned:
+    """A sampler and a path: the strength by cross-validation, its refits for standard errors.
+
+    Attributes:
+        sampler: chooses the masks.
+        path: a solver with a strength to choose.
+        groups: number of folds.
+    """
+
+    sampler: Sampler
+    path: Path
+    groups: int = 10
+
+    def ask(self, n: int, budget: int, rng: np.random.Generator, seen: Samples) -> Masks:
+        """See `Explainer.ask`; refuses a budget that the path cannot work with."""
+        masks = self.sampler(n, budget, rng, seen)
+        require(self.path, n, len(seen) + len(masks))
+        return masks
+
+    def fit(self, samples: Samples) -> SetFunction:
+        """The fit at the best strength."""
+        return best_of([self.path], samples.distinct(), self.groups)
+
+
+@dataclass(frozen=True)
 class Choice:
     """Uniform masks, and of several solvers the one that predicts best, by cross-validation.
 
@@ -123,12 +137,14 @@ class Choice:
         sampler: chooses the masks.
         exact: the Explainer for budgets that cover all masks.
         candidates: solvers, simplest first.
+        paths: solvers with a strength to choose, simplest first; each strength is a candidate.
         groups: number of folds.
     """
 
     sampler: Sampler
     exact: Explainer
     candidates: tuple[Solver, ...]
+    paths: tuple[Path, ...] = ()
     groups: int = 10
 
     def ask(self, n: int, budget: int, rng: np.random.Generator, seen: Samples) -> Masks:
@@ -149,27 +165,21 @@ class Choice:
         samples = samples.distinct()
         if samples.n <= 20 and len(samples) == 2**samples.n:
             return self.exact.fit(samples)
-        varies = ~constant_columns(samples.columns)
-        if not varies.any():
-            return replace(constant(samples.n, samples.values[0]), fitted_by="constant")
-        group = folds(samples.masks, self.groups if len(samples) <= MANY else self.groups // 2)
+        group = folds(samples.masks, self.groups)
         smallest = len(samples) - int(np.bincount(group + 1)[1:].max(initial=0))
-        able = self._able(samples.n, smallest) or self._some_able(samples.n, len(samples))[:1]
-        if group.max() < 1 or len(able) == 1:
-            return Paired(self.sampler, able[0], self.groups).fit(samples)
-        tried = [_cross_validate(s, samples, group, varies) for s in able]
-        best = int(np.argmin([loss for loss, _ in tried]))
-        f = able[best].fit(samples)
-        told = f"{f.fitted_by}, best of {len(able)} by {group.max() + 1}-fold cross-validation"
-        return replace(jackknife(f, tried[best][1], len(samples)), fitted_by=told)
+        able = self._able(samples.n, smallest)
+        if able:
+            return best_of(able, samples, self.groups)
+        return _unjudged(self._some_able(samples.n, len(samples))[0], samples)
 
-    def _able(self, n: int, m: int) -> list[Solver]:
-        return [s for s in self.candidates if _needs(s, n) <= m]
+    def _able(self, n: int, m: int) -> list[Path]:
+        paths = [*(Alone(s) for s in self.candidates), *self.paths]
+        return [p for p in paths if _needs(p, n) <= m]
 
-    def _some_able(self, n: int, m: int) -> list[Solver]:
+    def _some_able(self, n: int, m: int) -> list[Path]:
         able = self._able(n, m)
         if not able:
-            least = min(_needs(s, n) for s in self.candidates)
+            least = min(_needs(s, n) for s in (*self.candidates, *self.paths))
             raise BudgetError(
                 f"{m} masks for fitting {n} units came; the leanest candidate of the default "
                 f"choice needs {least}. Raise the budget."
@@ -177,7 +187,37 @@ class Choice:
         return able
 
 
-def require(solver: Solver, n: int, m: int) -> None:
+def best_of(paths: Sequence[Path], samples: Samples, groups: int) -> SetFunction:
+    """Of several paths the fit with the least cross-validated error, with jackknife errors.
+
+    Args:
+        paths: simplest first; on a tie the earlier wins.
+        samples: distinct samples.
+        groups: number of folds; half as many beyond `MANY` samples.
+    """
+    varies = ~constant_columns(samples.columns)
+    if not varies.any():
+        return replace(constant(samples.n, samples.values[0]), fitted_by="constant")
+    group = folds(samples.masks, groups if len(samples) <= MANY else max(2, groups // 2))
+    if group.max() < 1:
+        return _unjudged(paths[0], samples)
+    tried = [judge(path, samples, group, varies) for path in paths]
+    best = int(np.argmin([losses.min(axis=1).sum() for losses, _ in tried]))
+    losses, refits = tried[best]
+    at = losses.argmin(axis=1)
+    f = setting(paths[best].path(samples), at)
+    f = jackknife(f, [setting(refit, at) for refit in refits], len(samples))
+    rivals = f", best of {len(paths)} by {len(refits)}-fold cross-validation"
+    return replace(f, fitted_by=paths[best].told(at) + (rivals if len(paths) > 1 else ""))
+
+
+def _unjudged(path: Path, samples: Samples) -> SetFunction:
+    """The strongest fit of a path, where the samples are too few to judge it."""
+    at = np.zeros(samples.columns.shape[1], dtype=np.intp)
+    return replace(setting(path.path(samples), at), fitted_by=path.told(at))
+
+
+def require(solver: Solver | Path, n: int, m: int) -> None:
     """Refuse m samples of n units if they cannot feed a solver.
 
     Raises:
@@ -190,31 +230,6 @@ def require(solver: Solver, n: int, m: int) -> None:
             "Raise the budget, choose a leaner explainer (lasso, or a lower degree), or cut "
             "coarser units."
         )
-
-
-def folds(masks: Masks, groups: int) -> NDArray[np.int64]:
-    """Fold of every mask, `(m,)`: balanced, set by content alone.
-
-    In a design of complementary pairs (each mask comes with its complement) a pair is in one fold:
-    it was drawn as one. Elsewhere a mask is alone, since pairs that met by chance are no draw.
-
-    Order, batch and worker count therefore change nothing. The two ends are in fold -1: every
-    design has them, so they are never left out. The folds in use are 0, 1, ... without a gap.
-    """
-    n = masks.shape[1]
-    size = masks.sum(axis=1)
-    inner = (size > 0) & (size < n)
-    paired = bool(among(~masks[inner], masks).all())
-    flip = ((2 * size > n) | ((2 * size == n) & ~masks[:, 0])) & paired
-    packed = pack(masks ^ flip[:, None]).astype(np.uint64)
-    odd = np.random.default_rng(20250213).integers(0, 2**64, packed.shape[1], dtype=np.uint64)
-    mixed = (packed + np.uint64(1)) @ (odd | np.uint64(1))
-    mixed ^= mixed >> np.uint64(29)
-    code = mixed * np.uint64(0xBF58476D1CE4E5B9)
-    code ^= code >> np.uint64(32)
-    group = np.full(len(masks), -1, dtype=np.int64)
-    group[inner] = np.unique(code[inner], return_inverse=True)[1].reshape(-1) % groups
-    return group
 
 
 def jackknife(f: SetFunction, parts: Sequence[SetFunction], m: int) -> SetFunction:
@@ -247,27 +262,8 @@ def jackknife(f: SetFunction, parts: Sequence[SetFunction], m: int) -> SetFuncti
     return replace(joined, fitted_by=f.fitted_by)
 
 
-def _needs(solver: Solver, n: int) -> float:
+def _needs(solver: Solver | Path, n: int) -> float:
     try:
         return min(solver.needs(n), 2**n)
     except BudgetError:
         return float("inf")
-
-
-def _cross_validate(
-    solver: Solver, samples: Samples, group: NDArray[np.int64], varies: NDArray[np.bool_]
-) -> tuple[float, list[SetFunction]]:
-    """Mean over outputs of the unexplained share of variance, and the refits it came from."""
-    wrong = np.zeros(samples.columns.shape[1])
-    total = np.zeros_like(wrong)
-    refits = []
-    mean = samples.columns[group >= 0].mean(axis=0)
-    for g in range(int(group.max()) + 1):
-        f = solver.fit(samples.take(group != g))
-        refits.append(f)
-        test = samples.take(group == g)
-        guess = f(test.masks).reshape(len(test), -1)
-        wrong += ((test.columns - guess) ** 2).sum(axis=0)
-        total += ((test.columns - mean) ** 2).sum(axis=0)
-    share = wrong[varies] / np.maximum(total[varies], np.finfo(float).tiny)
-    return float(share.mean()), refits

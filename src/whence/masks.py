@@ -1,4 +1,4 @@
-"""Holds masks as plain arrays: every subset, random subsets, packing, duplicates.
+"""Holds masks as plain arrays: every subset, random subsets, packing, duplicates, folds.
 
 A mask is a boolean row of length n; `True` means present. This file does not know what a mask
 is worth, nor what its units are.
@@ -117,3 +117,28 @@ def uniform(n: int, count: int, rng: np.random.Generator, avoid: Masks | None = 
 def ends(n: int) -> Masks:
     """The full and the empty mask, `(2, n)`, in that order."""
     return np.array([[True] * n, [False] * n], dtype=np.bool_).reshape(2, n)
+
+
+def folds(masks: Masks, groups: int) -> NDArray[np.int64]:
+    """Fold of every mask, `(m,)`: balanced, set by content alone.
+
+    In a design of complementary pairs (each mask comes with its complement) a pair is in one fold:
+    it was drawn as one. Elsewhere a mask is alone, since pairs that met by chance are no draw.
+
+    Order, batch and worker count therefore change nothing. The two ends are in fold -1: every
+    design has them, so they are never left out. The folds in use are 0, 1, ... without a gap.
+    """
+    n = masks.shape[1]
+    size = masks.sum(axis=1)
+    inner = (size > 0) & (size < n)
+    paired = bool(among(~masks[inner], masks).all())
+    flip = ((2 * size > n) | ((2 * size == n) & ~masks[:, 0])) & paired
+    packed = pack(masks ^ flip[:, None]).astype(np.uint64)
+    odd = np.random.default_rng(20250213).integers(0, 2**64, packed.shape[1], dtype=np.uint64)
+    mixed = (packed + np.uint64(1)) @ (odd | np.uint64(1))
+    mixed ^= mixed >> np.uint64(29)
+    code = mixed * np.uint64(0xBF58476D1CE4E5B9)
+    code ^= code >> np.uint64(32)
+    group = np.full(len(masks), -1, dtype=np.int64)
+    group[inner] = np.unique(code[inner], return_inverse=True)[1].reshape(-1) % groups
+    return group

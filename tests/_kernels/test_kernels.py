@@ -9,7 +9,7 @@ import brute
 from whence import masks
 from whence._kernels import terms as csr
 from whence._kernels.evaluate import TABLE_OUTPUTS, evaluate
-from whence._kernels.least_squares import parities, solve, solve_constrained, solve_dual
+from whence._kernels.least_squares import parities, ridge_path, solve, solve_constrained
 from whence._kernels.walsh import walsh
 
 
@@ -108,13 +108,17 @@ def test_dependent_columns_get_the_smallest_solution():
 
 
 @given(st.integers(0, 10**6))
-def test_dual_and_primal_ridge_agree(seed):
-    """The dual form, with a free constant, has the solution of the normal equations."""
+def test_ridge_path_solves_the_normal_equations(seed):
+    """A ridge path, with more columns than rows or fewer, solves the normal equations."""
     rng = np.random.default_rng(seed)
     x = np.concatenate([np.ones((8, 1)), rng.normal(size=(8, 20))], axis=1)
     y, w = rng.normal(size=(8, 2)), rng.uniform(0.1, 2, 8)
-    ridge = np.array([0.0] + [1.5] * 20)
-    np.testing.assert_allclose(solve_dual(x, y, w, 1.5), solve(x, y, w, ridge), atol=1e-7)
+    scale = rng.uniform(0.5, 2, 20)
+    for k in (20, 5):
+        path = ridge_path(x[:, 1 : k + 1], y, w, scale[:k], [1.5, 0.3])
+        for fit, strength in zip(path, [1.5, 0.3], strict=True):
+            ridge = np.concatenate([[0.0], strength / scale[:k]])
+            np.testing.assert_allclose(fit, solve(x[:, : k + 1], y, w, ridge), atol=1e-7)
 
 
 @given(st.integers(0, 10**6))

@@ -70,8 +70,10 @@ def test_few_samples_and_many_terms_are_refused():
         Lasso(3).needs(40)
 
 
-@pytest.mark.parametrize("arguments", [{"degree": 0}, {"max_terms": 0}, {"penalties": 1}])
+@pytest.mark.parametrize(
+    "arguments", [{"degree": 0}, {"max_terms": 0}, {"penalties": 1}, {"least": 0.0}]
+)
 def test_bad_settings_are_refused(arguments):
     """Settings outside their domain are refused when it is made."""
-    with pytest.raises(InputError, match="at least 1, 1 and 2"):
+    with pytest.raises(InputError, match="at least 1, 1, 2"):
         Lasso(**arguments)

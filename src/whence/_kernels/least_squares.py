@@ -5,6 +5,8 @@ It knows nothing of budgets or of which columns are worth fitting.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -58,25 +60,37 @@ def solve(x: Floats, y: Floats, weights: Floats, ridge: Floats | None = None) ->
     return _floats(np.linalg.lstsq(rows, targets, rcond=None)[0])
 
 
-def solve_dual(x: Floats, y: Floats, weights: Floats, ridge: float) -> Floats:
-    """As `solve` with the first column free and one ridge on all others, for many columns.
+def ridge_path(
+    x: Floats, y: Floats, weights: Floats, scale: Floats, strengths: Sequence[float]
+) -> Floats:
+    """Ridge fits at several strengths, with a free constant: `(strengths, 1 + k, q)`.
 
-    Cost grows with m^2 k and m^3, not k^3: for more columns than rows.
+    Each minimises `sum_j w_j (y_j - b_0 - x_j b)^2 + strength * sum_i b_i^2 / scale_i`. The
+    smaller of the two Gram matrices is made once: cost grows with `m k min(m, k)`.
 
     Args:
-        x: `(m, k)`, its first column all ones.
+        x: `(m, k)` columns, without a constant.
         y: `(m, q)` right-hand sides.
         weights: `(m,)` non-negative.
-        ridge: positive.
+        scale: `(k,)` positive prior variances.
+        strengths: positive.
+
+    Returns:
+        For each strength the constant, then the coefficients.
     """
     total = weights.sum()
-    centre, mean = weights @ x[:, 1:] / total, weights @ y / total
-    root = np.sqrt(weights)[:, None]
-    rows, targets = (x[:, 1:] - centre) * root, (y - mean) * root
-    kernel = rows @ rows.T
-    kernel[np.diag_indices_from(kernel)] += ridge
-    slopes = rows.T @ np.linalg.solve(kernel, targets)
-    return np.concatenate([(mean - centre @ slopes)[None], slopes])
+    centre, mean = weights @ x / total, weights @ y / total
+    root, spread = np.sqrt(weights)[:, None], np.sqrt(scale)
+    rows, targets = (x - centre) * root * spread, (y - mean) * root
+    wide = x.shape[1] > len(x)
+    gram = rows @ rows.T if wide else rows.T @ rows
+    right = targets if wide else rows.T @ targets
+    fits: list[Floats] = []
+    for strength in strengths:
+        solved = np.linalg.solve(gram + strength * np.eye(len(gram)), right)
+        slopes = spread[:, None] * (rows.T @ solved if wide else solved)
+        fits.append(_floats(np.concatenate([(mean - centre @ slopes)[None], slopes])))
+    return np.stack(fits)
 
 
 def solve_constrained(x: Floats, y: Floats, weights: Floats, a: Floats, b: Floats) -> Floats:

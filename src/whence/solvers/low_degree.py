@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from whence._kernels import terms as csr
-from whence._kernels.least_squares import parities, solve, solve_constrained, solve_dual
+from whence._kernels.least_squares import parities, ridge_path, solve, solve_constrained
 from whence.errors import BudgetError, InputError
 from whence.samples import Samples, ends_of
 from whence.setfunction import SetFunction
@@ -102,7 +102,8 @@ class LowDegree:
             weigh = lime_weights if self.weights == "lime" else uniform_weights
             weights = weigh(samples.masks)
             if self.ridge and x.shape[1] > len(x):
-                return solve_dual(x, y, weights, self.ridge)
+                flat = np.ones(x.shape[1] - 1)
+                return ridge_path(x[:, 1:], y, weights, flat, [self.ridge])[0]
             ridge = np.where(csr.sizes(indptr) > 0, self.ridge, 0.0) if self.ridge else None
             return solve(x, y, weights, ridge)
         ends = ends_of(samples)
