@@ -6,8 +6,9 @@
 
 A stratified sample of real games of 8 to 16 units is played at budgets of 4, 8, 32 and 64 masks
 per unit, and the fitted function is compared with the truth over all coalitions. The budget of
-our explainers includes the masks they hold out (a fifth); peers spend all of it on fitting. Runs
-whose budget covers every mask are reported apart, as "2^n". Never imported by the package.
+our explainers includes the masks they hold out (a fifth); peers spend all of it on fitting. Our
+Shapley values are those a user reads, held to the two ends; "of f" is without. Runs whose budget
+covers every mask are reported apart, as "2^n". Never imported by the package.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +33,14 @@ from whence import indices, recipes
 from whence._kernels.walsh import walsh
 from whence.errors import BudgetError
 from whence.explain import explain
+from whence.explainer import best_of
+from whence.explanation import Explanation
 from whence.game import Game
 from whence.masks import pack
 from whence.recipes import RECIPES
 from whence.setfunction import SetFunction, set_function
+from whence.solvers.paths import Alone
+from whence.solvers.paths import Path as SolverPath
 
 Floats = np.ndarray
 
@@ -58,21 +63,27 @@ METRICS = (
     "r2",
     "r2_inner",
     "shapley_nmse",
-    "shapley_rmse",
+    "shapley_of_f_nmse",
     "fbii_pairs_nmse",
     "sii_pairs_nmse",
     "cpu_s",
 )
 
-#: What is kept per group of games; of all games together, everything.
-SHORT = ("r2_inner", "shapley_nmse", "fbii_pairs_nmse", "sii_pairs_nmse")
-STATISTICS = (("median", np.median), ("mean", np.mean))
+#: What is kept per group of games; of all games together, medians and means of everything.
+SHORT = {
+    "r2_inner": ("median", "mean"),
+    "shapley_nmse": ("median", "mean"),
+    "fbii_pairs_nmse": ("median",),
+    "sii_pairs_nmse": ("median",),
+}
+STATISTICS = {"median": np.median, "mean": np.mean}
 
 
 FOOT = """
 R² all: over all 2^n masks. R²: over all but the full and the empty mask; floored at -1 before
 seeds and games are averaged. Shapley, FBII, SII: squared error of the Shapley values and of the
-pairs (order 2), as a share of the truth's sum of squares: 1 is no better than saying zero."""
+pairs (order 2), as a share of the truth's sum of squares: 1 is no better than saying zero. Shapley:
+`Explanation.attributions("shapley")`, held to the two ends; of f: without that."""
 
 
 @dataclass(frozen=True)
@@ -169,19 +180,22 @@ def pairs(f: SetFunction, index: str) -> Floats:
     return table
 
 
-def score(f: SetFunction, exact: Truth) -> dict[str, float]:
-    """How far a function is from the truth: over all masks, over all but the two ends, by index.
+def score(found: Explanation | SetFunction, exact: Truth) -> dict[str, float]:
+    """How far a finding is from the truth: over all masks, over all but the two ends, by index.
 
     A single outlier among the ends (a retrained model without training data, say) can hold most
     of a game's variance, and no smooth function reaches it; hence both.
     """
+    f = found.f if isinstance(found, Explanation) else found
+    of_f = told = indices.shapley(f)
+    if isinstance(found, Explanation):
+        told = found.attributions("shapley").values
     wrong = walsh(spectrum(f) - exact.spectrum) ** 2
-    found = indices.shapley(f)
     return {
         "r2": 1.0 - wrong.mean() / exact.values.var(),
         "r2_inner": 1.0 - wrong[1:-1].mean() / exact.values[1:-1].var(),
-        "shapley_nmse": share(found, exact.shapley),
-        "shapley_rmse": math.sqrt(((found - exact.shapley) ** 2).mean()),
+        "shapley_nmse": share(told, exact.shapley),
+        "shapley_of_f_nmse": share(of_f, exact.shapley),
         "fbii_pairs_nmse": share(pairs(f, "fbii"), exact.fbii),
         "sii_pairs_nmse": share(pairs(f, "sii"), exact.sii),
     }
@@ -232,30 +246,45 @@ def play(task: Task) -> list[dict[str, Any]]:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                f = fit()
+                found = fit()
         except BudgetError:
             continue
         spent = time.process_time() - start
         label = "2^n" if task.per_unit * n >= 2**n else f"{task.per_unit}n"
         records.append({
             "game": task.path, "kind": task.kind, "n": n, "budget": label, "masks": budget,
-            "seed": task.seed, "method": name, "told": f.fitted_by, "asked": asked,
-            "cpu_s": spent, **score(f, exact),
+            "seed": task.seed, "method": name, "asked": asked, "cpu_s": spent,
+            "told": (found.f if isinstance(found, Explanation) else found).fitted_by,
+            **score(found, exact),
         })  # fmt: skip
     return records
 
 
+def brief(solver: Any) -> str:
+    """A solver with those of its settings that are not the usual ones."""
+    told = ((f.name, getattr(solver, f.name), f.default) for f in fields(solver))
+    settings = ", ".join(f"{name}={value!r}" for name, value, usual in told if value != usual)
+    return f"{type(solver).__name__}({settings})"
+
+
+def refit(whole: Explanation, path: SolverPath, groups: int) -> Explanation:
+    """The explanation that one candidate alone would have given from the same masks."""
+    return replace(whole, f=best_of([path], whole.fitted.distinct(), groups))
+
+
 def players(
     task: Task, game: Game, budget: int, value: Callable[..., Any]
-) -> Iterator[tuple[str, Callable[[], SetFunction]]]:
+) -> Iterator[tuple[str, Callable[[], Explanation | SetFunction]]]:
     """Name and fit of every explainer of the task."""
     for name in task.explainers:
-        yield name, lambda name=name: explain(game, name, budget=budget, rng=task.seed, repeats=0).f
+        yield name, lambda name=name: explain(game, name, budget=budget, rng=task.seed, repeats=0)
     if task.candidates:
-        samples = explain(game, "default", budget=budget, rng=task.seed, repeats=0).fitted
-        for solver in recipes.default().candidates:
-            if solver.needs(game.n) <= len(samples):
-                yield f"candidate {solver!r}", lambda solver=solver: solver.fit(samples)
+        whole = explain(game, "default", budget=budget, rng=task.seed, repeats=0)
+        chosen = recipes.default()
+        for path in (*(Alone(s) for s in chosen.candidates), *chosen.paths):
+            if path.needs(game.n) <= len(whole.fitted):
+                fit = functools.partial(refit, whole, path, chosen.groups)
+                yield f"candidate {brief(path.solver if isinstance(path, Alone) else path)}", fit
     for name in task.peers:
         yield f"shapiq {name}", lambda name=name: peer(name, game.n, budget, task.seed, value)
 
@@ -271,12 +300,13 @@ def group_of(kind: str) -> str:
 def aggregate(records: Sequence[dict[str, Any]]) -> list[common.Row]:
     """Rows per (group or all, budget, explainer): medians and means over games, with intervals.
 
-    A game counts once, as the mean over its seeds; "all" are all groups. R² is floored at -1
+    A game counts once, as the mean over its seeds; "all" are all groups, and "2^n" has no others,
+    so few games are that small. R² is floored at -1
     before means, so that one broken fit does not hide the rest. Intervals: bootstraps over games.
     """
     cells: dict[tuple[str, str, str], list[dict[str, Any]]] = defaultdict(list)
     for r in records:
-        for group in ("all", group_of(r["kind"])):
+        for group in ("all",) if r["budget"] == "2^n" else ("all", group_of(r["kind"])):
             cells[group, r["budget"], r["method"]].append(r)
     rows = []
     for (group, budget, method), cell in cells.items():
@@ -286,20 +316,23 @@ def aggregate(records: Sequence[dict[str, Any]]) -> list[common.Row]:
             "cpu_seconds": float(sum(r["cpu_s"] for r in cell)),
         }
         task = f"exact games, {group}, {budget}"
-        for metric in METRICS if group == "all" else SHORT:
+        kept = dict.fromkeys(METRICS, tuple(STATISTICS)) if group == "all" else SHORT
+        for metric, names in kept.items():
             floor = -1.0 if metric.startswith("r2") else -math.inf
             by_game = defaultdict(list)
             for r in cell:
                 by_game[r["game"]].append(max(r[metric], floor))
             means = [float(np.mean(v)) for v in by_game.values()]
-            for name, statistic in STATISTICS[: 2 if group == "all" else 1]:
-                middle, low, high = common.interval(means, statistic)
+            for name in names:
+                middle, low, high = common.interval(means, STATISTICS[name])
                 rows.append(
                     common.row(
                         task, method, f"{name} {metric}", middle, low=low, high=high, **shared
                     )
                 )
         rows.append(common.row(task, method, "games", len({r["game"] for r in cell}), **shared))
+        if group != "all":
+            continue
         broken = float(np.mean([r["r2_inner"] < 0 for r in cell]))
         rows.append(common.row(task, method, "share r2_inner < 0", broken, **shared))
     return rows
@@ -319,6 +352,7 @@ def show(rows: Sequence[common.Row]) -> None:
         "R² mean",
         "R² < 0",
         "Shapley",
+        "of f",
         "FBII",
         "SII",
         "CPU s",
@@ -336,12 +370,12 @@ def show(rows: Sequence[common.Row]) -> None:
                 f"{middle['value']:.3f} [{middle['low']:.3f}, {middle['high']:.3f}]",
                 f"{get('mean r2_inner')['value']:.3f}", f"{get('share r2_inner < 0')['value']:.0%}",
                 *(common.number(get(f"median {m}")["value"])
-                  for m in ("shapley_nmse", "fbii_pairs_nmse", "sii_pairs_nmse", "cpu_s")),
+                  for m in METRICS[2:]),
             ])  # fmt: skip
         common.show(head, body)
     groups = [g for g in GROUPS if any(t[0] == g for t in tasks)]
     for metric, told in (("median r2_inner", "Median R²"), ("median shapley_nmse", "Shapley")):
-        for budget in budgets:
+        for budget in (b for b in budgets if b != "2^n"):
             print(f"\n{told} per group, budget {budget}\n")
             body = []
             for method in methods:
@@ -386,7 +420,7 @@ def options() -> argparse.Namespace:
     parser.add_argument(
         "--candidates",
         action="store_true",
-        help="each solver that the default chooses from, on the default's masks",
+        help="each solver and path that the default chooses from, on the default's masks",
     )
     parser.add_argument("--no-peers", action="store_true", help="leave shapiq out")
     parser.add_argument("--processes", type=int, default=2)

@@ -44,8 +44,9 @@ _OPEN = (
     r"\uff08\uff3b\uff5b"
 )
 
+# Patterns are strings: `re` keeps what it compiled, and an import does not pay for it.
 # Every quantifier is either bounded or last in its branch, so a search is linear in the text.
-_WORD = re.compile(
+_WORD = (
     rf"[{_OPEN}]{{0,3}}(?:[{_LEAD}][{_BASE}]?|[{_BASE}])"
     rf"(?:[{_STACK}][{_BASE}]|[{_FOLLOW}]|[^\w\s{_OPEN}])*"
     rf"|(?:[^\s{_BASE}{_LEAD}{_OPEN}]+|[{_OPEN}](?![{_OPEN}]{{0,2}}[{_BASE}{_LEAD}]))+"
@@ -54,7 +55,7 @@ _WORD = re.compile(
 
 def words(text: str) -> list[Span]:
     """Runs of non-space; characters, with what belongs to them, of scripts without spaces."""
-    return [found.span() for found in _WORD.finditer(text)]
+    return [found.span() for found in re.finditer(_WORD, text)]
 
 
 # --- lines, paragraphs, sentences -------------------------------------------------------------
@@ -84,15 +85,52 @@ def paragraphs(text: str) -> list[Span]:
 
 
 _WIDE = "\u3002\uff01\uff1f\uff61\u0964\u0965\u17d4\u104a\u104b"  # end a sentence without a space
-_STOP = re.compile(
+_STOP = (
     rf"[.!?\u2026\u061f\u06d4\u0589\u1362{_WIDE}]+"
     r"[\"')\]}\u2019\u201d\u00bb\u300b\u300d\u300f\u3011\uff09]*"
 )
-_TITLES = re.compile(
-    "mr|mrs|ms|dr|prof|rev|gen|col|sgt|st|mt|sen|rep|gov|hon|vs|viz|cf", re.IGNORECASE
+_TITLES = frozenset(
+    [
+        "mr",
+        "mrs",
+        "ms",
+        "dr",
+        "prof",
+        "rev",
+        "gen",
+        "col",
+        "sgt",
+        "st",
+        "mt",
+        "sen",
+        "rep",
+        "gov",
+        "hon",
+        "vs",
+        "viz",
+        "cf",
+    ]
 )
-_SHORT = re.compile(
-    "etc|inc|ltd|co|corp|jr|sr|al|fig|eq|sec|vol|pp|approx|dept|est|ca", re.IGNORECASE
+_SHORT = frozenset(
+    [
+        "etc",
+        "inc",
+        "ltd",
+        "co",
+        "corp",
+        "jr",
+        "sr",
+        "al",
+        "fig",
+        "eq",
+        "sec",
+        "vol",
+        "pp",
+        "approx",
+        "dept",
+        "est",
+        "ca",
+    ]
 )
 
 
@@ -108,7 +146,7 @@ def _sentences_between(text: str, start: int, end: int) -> list[Span]:
     """Sentences of one paragraph; a piece without a letter or digit joins the one before it."""
     spans: list[Span] = []
     at = start
-    for stop in _STOP.finditer(text, start, end):
+    for stop in re.compile(_STOP).finditer(text, start, end):
         if stop.end() == end or _ends(text, at, stop):
             _push(text, spans, stripped(text, at, stop.end()))
             at = stop.end()
@@ -145,6 +183,6 @@ def _abbreviates(before: str, following: str) -> bool:
         return True
     if len(words) == 1 and word.isdigit():
         return True
-    if _SHORT.fullmatch(word):
+    if word.lower() in _SHORT:
         return following.islower() or following.isdigit()
-    return _TITLES.fullmatch(word) is not None
+    return word.lower() in _TITLES
