@@ -74,7 +74,6 @@ SHORT = {
     "r2_inner": ("median", "mean"),
     "shapley_nmse": ("median", "mean"),
     "fbii_pairs_nmse": ("median",),
-    "sii_pairs_nmse": ("median",),
 }
 STATISTICS = {"median": np.median, "mean": np.mean}
 
@@ -261,9 +260,10 @@ def play(task: Task) -> list[dict[str, Any]]:
 
 
 def brief(solver: Any) -> str:
-    """A solver with those of its settings that are not the usual ones."""
-    told = ((f.name, getattr(solver, f.name), f.default) for f in fields(solver))
-    settings = ", ".join(f"{name}={value!r}" for name, value, usual in told if value != usual)
+    """A solver with its degree and those of its settings that are not the usual ones."""
+    told = [(f.name, getattr(solver, f.name), f.default) for f in fields(solver)]
+    kept = [(name, value) for name, value, usual in told if name == "degree" or value != usual]
+    settings = ", ".join(f"{name}={value!r}" for name, value in kept)
     return f"{type(solver).__name__}({settings})"
 
 
@@ -330,16 +330,16 @@ def aggregate(records: Sequence[dict[str, Any]]) -> list[common.Row]:
                         task, method, f"{name} {metric}", middle, low=low, high=high, **shared
                     )
                 )
-        rows.append(common.row(task, method, "games", len({r["game"] for r in cell}), **shared))
         if group != "all":
             continue
+        rows.append(common.row(task, method, "games", len({r["game"] for r in cell}), **shared))
         broken = float(np.mean([r["r2_inner"] < 0 for r in cell]))
         rows.append(common.row(task, method, "share r2_inner < 0", broken, **shared))
     return rows
 
 
 def show(rows: Sequence[common.Row]) -> None:
-    """Print one table over all games per budget, then median R² per group."""
+    """Print one table over all games per budget, then medians per group: R², Shapley, pairs."""
     at = {(r["task"], r["method"], r["metric"]): r for r in rows}
     methods = sorted(dict.fromkeys(r["method"] for r in rows), key=_place)
     tasks = [tuple(t.split(", ")[1:]) for t in dict.fromkeys(r["task"] for r in rows)]
@@ -374,7 +374,8 @@ def show(rows: Sequence[common.Row]) -> None:
             ])  # fmt: skip
         common.show(head, body)
     groups = [g for g in GROUPS if any(t[0] == g for t in tasks)]
-    for metric, told in (("median r2_inner", "Median R²"), ("median shapley_nmse", "Shapley")):
+    shown = {"r2_inner": "Median R²", "shapley_nmse": "Shapley", "fbii_pairs_nmse": "FBII"}
+    for metric, told in ((f"median {m}", told) for m, told in shown.items()):
         for budget in (b for b in budgets if b != "2^n"):
             print(f"\n{told} per group, budget {budget}\n")
             body = []
