@@ -2,6 +2,7 @@
 
 import dataclasses
 import random
+import re
 
 import numpy as np
 import pytest
@@ -408,3 +409,37 @@ def test_exact_attributions_equal_enumeration(seed):
     np.testing.assert_allclose(
         indices.banzhaf(e.f), [brute.bii(v, 5, (i,)) for i in range(5)], atol=1e-9
     )
+
+
+def test_wrong_number_of_outputs_is_refused_after_two_calls():
+    """Names that do not match the values are refused when the two ends are known, not later."""
+    asked = []
+
+    def value(rows):
+        asked.extend(rows)
+        return np.zeros((len(rows), 3))
+
+    with pytest.raises(ShapeError, match="2 names for 3 outputs"):
+        explain(Game(value, 6, outputs=("a", "b")), budget=40)
+    assert len(asked) == 2
+    with pytest.raises(ShapeError, match="no output to explain"):
+        explain(Game(lambda rows: np.zeros((len(rows), 0)), 6), budget=40)
+    with pytest.raises(ShapeError, match="not an array of numbers"):
+        explain(Game(lambda rows: np.zeros(len(rows), dtype=complex), 6), budget=40)
+
+
+def test_a_small_budget_is_refused_with_one_that_would_do():
+    """The budget named in a refusal is accepted."""
+    game = Game(lambda rows: rows.sum(axis=1) * 1.0, 18)
+    for name in ("faith:2", "kernel_shap", "banzhaf", "permutation"):
+        with pytest.raises(BudgetError, match=r"A budget of ([\d,]+) would do") as caught:
+            explain(game, name, budget=20)
+        found = re.search(r"A budget of ([\d,]+) would do", str(caught.value))
+        explain(game, name, budget=int(found[1].replace(",", "")), repeats=0)
+
+
+def test_nan_from_a_readout_names_the_masks():
+    """A readout that is not finite is refused with the present units of the masks."""
+    game = Game(lambda rows: rows[:, 0] * 1.0, 4, readout=lambda raw: np.log(np.maximum(raw, 0)))
+    with np.errstate(divide="ignore"), pytest.raises(NotFinite, match="with present units"):
+        explain(game, budget=16)

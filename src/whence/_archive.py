@@ -96,8 +96,8 @@ def load(path: Path) -> Explanation:
             return _build(meta, arrays)
     except _UNREADABLE as error:
         raise InputError(
-            f"{path} cannot be read as an Explanation ({error}). Give a file that "
-            "Explanation.save wrote."
+            f"{path} cannot be read as an Explanation ({type(error).__name__}). Give a file that "
+            "Explanation.save wrote, whole."
         ) from error
     raise InputError(
         f"{path} has format {meta.get('format')!r}, version {meta.get('version')!r}; this "

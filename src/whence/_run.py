@@ -47,7 +47,7 @@ class Run:
 
     def samples(self) -> Samples:
         """Everything valued so far, as the explained quantity."""
-        return Samples(self.rows, self.game.read(join(self.raw)))
+        return Samples(self.rows, self.game.read(join(self.raw), self.rows))
 
     def noise(self, repeats: int, rng: np.random.Generator) -> NDArray[np.float64] | float:
         """Standard deviation of repeated answers `(*out)`, from a few masks asked again."""

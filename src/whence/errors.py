@@ -29,7 +29,13 @@ class InputError(WhenceError, ValueError):
 
 
 class BudgetError(InputError):
-    """A budget that the chosen explainer cannot work with."""
+    """A budget that the chosen explainer cannot work with.
+
+    Attributes:
+        needed: how many masks for fitting would do, the two ends included; None when not known.
+    """
+
+    needed: int | None = None
 
 
 class GameError(WhenceError):

@@ -17,7 +17,7 @@ from whence import masks as mask
 from whence import recipes
 from whence._run import Progress, Run, rows_of
 from whence._version import __version__
-from whence.errors import BudgetError, InputError, Interrupted
+from whence.errors import BudgetError, InputError, Interrupted, ShapeError
 from whence.evaluation.controls import Check
 from whence.evaluation.fidelity import Fidelity, measure
 from whence.explainer import Explainer
@@ -33,6 +33,8 @@ MAX_UNITS = 5000
 EXACT_BUDGET = 1024
 #: An interrupted run says nothing of a fit that it can judge on fewer masks than this.
 LEAST_JUDGED = 5
+#: With more masks times units than this, an interrupted run is fitted leanly: nobody waits then.
+LEAN_BEYOND = 20_000
 
 
 @dataclass(frozen=True)
@@ -132,6 +134,7 @@ def explain(
     run = Run(game, progress, expected)
     try:
         run.value(ends)
+        _check_outputs(game, run.samples())
         design = given.plan(run.samples())
         run.total = design.calls
         rest = np.concatenate([design.fitting[2:], design.judging])
@@ -144,6 +147,21 @@ def explain(
         return _conclude(given, run, design, given.explainer, noise, interrupted=False)
     except KeyboardInterrupt:
         raise Interrupted(_partial(given, run, lean=True), len(run.rows)) from None
+
+
+def _check_outputs(game: Game, first: Samples) -> None:
+    """Refuse outputs that cannot be explained after two calls, not after all of them."""
+    q = first.columns.shape[1]
+    if q == 0:
+        raise ShapeError(
+            f"the game's values have shape {first.values.shape}, with no output to explain; value "
+            "must return (b,) or (b, *out) floats with at least one output."
+        )
+    if len(game.outputs) not in (0, q):
+        raise ShapeError(
+            f"outputs={list(game.outputs)} came, {len(game.outputs)} names for {q} outputs per "
+            "mask; give one name per (flattened) output, or none."
+        )
 
 
 def seed_spread(
@@ -190,9 +208,10 @@ class _Arguments:
                 )
             asked = self.explainer.ask(n, share, ask, ends)
         except BudgetError as error:
+            kept = "" if exhaustive else f", {self.held_out} are held out to measure the fit"
             raise BudgetError(
-                f"{error} (budget={self.budget} distinct masks: 2 are the full and the empty one"
-                + (")" if exhaustive else f", {self.held_out} are held out to measure the fit)")
+                f"{error}{self._enough(error.needed)} (budget={self.budget} distinct masks: 2 are "
+                f"the full and the empty one{kept})"
             ) from error
         asked = mask.as_masks(asked, n)
         fresh = asked[~mask.among(asked, ends.masks)]
@@ -206,6 +225,20 @@ class _Arguments:
         count = 2**n if exhaustive else self.held_out
         judging = mask.uniform(n, count, hold, avoid=fitting)
         return Plan(fitting, judging, exhaustive, len(asked) - len(fresh), self.budget)
+
+    def _enough(self, needed: int | None) -> str:
+        """The budget that would do, in words, where the explainer said how many masks it needs."""
+        if needed is None:
+            return ""
+        if needed >= 2**self.game.n:
+            return f" A budget of {2**self.game.n:,} would do."
+        held = max(self.held_out, -(-needed // 4))
+        return f" A budget of {needed + min(1000, held):,} would do."
+
+
+def _held(budget: int) -> int:
+    """Masks held out of a budget by default: a fifth, 8 to 1,000."""
+    return min(1000, max(8, budget // 5))
 
 
 def _arguments(
@@ -227,7 +260,7 @@ def _arguments(
             "what need not be explained."
         )
     budget = default_budget(game.n) if budget is None else _whole("budget", budget)
-    held = min(1000, max(8, budget // 5)) if held_out is None else _whole("held_out", held_out)
+    held = _held(budget) if held_out is None else _whole("held_out", held_out)
     if budget < 4 or held < 2:
         raise BudgetError(
             f"budget={budget}, held_out={held} came; at least 4 masks are needed, of which at "
@@ -324,21 +357,31 @@ def _partial(given: _Arguments, run: Run, *, lean: bool = False) -> Explanation 
     `lean` fits single units only, in no time: for an interruption of the fit itself.
     """
     try:
-        design = given.plan(run.samples().take(slice(0, 2)))
-        chosen = recipes.lean() if lean else given.explainer
-        if len(run.rows) == design.calls:
-            return _conclude(given, run, design, chosen, 0.0, interrupted=True)
-        fitting = design.fitting[mask.among(design.fitting, run.rows)]
-        judging = design.judging[mask.among(design.judging, run.rows)]
-        if design.exhaustive:
-            # In the order they were valued, which is mixed: the last are a uniform draw.
-            keep = len(run.rows) // 5
-            fitting, judging = run.rows[:-keep], run.rows[-keep:]
-            chosen = recipes.default()
-        if len(judging) < min(LEAST_JUDGED, given.held_out):
-            return None
-        cut = replace(design, fitting=fitting, judging=judging, exhaustive=False)
-        return _conclude(given, run, cut, chosen, 0.0, interrupted=True)
-    except (Exception, KeyboardInterrupt):
+        return _what_was_valued(given, run, lean=lean)
+    except KeyboardInterrupt:
+        return None if lean else _partial(given, run, lean=True)
+    except Exception:
         # Whatever a fit to too few masks raises, the interruption is what the caller hears of.
         return None
+
+
+def _what_was_valued(given: _Arguments, run: Run, *, lean: bool) -> Explanation | None:
+    if len(run.rows) < 3:
+        return None
+    design = given.plan(run.samples().take(slice(0, 2)))
+    lean = lean or run.rows.size > LEAN_BEYOND
+    chosen = recipes.lean() if lean else given.explainer
+    if len(run.rows) == design.calls:
+        chosen = given.explainer if design.exhaustive else chosen
+        return _conclude(given, run, design, chosen, 0.0, interrupted=True)
+    fitting = design.fitting[mask.among(design.fitting, run.rows)]
+    judging = design.judging[mask.among(design.judging, run.rows)]
+    if design.exhaustive:
+        # In the order they were valued, which is mixed: the last are a uniform draw.
+        keep = len(run.rows) // 5
+        fitting, judging = run.rows[:-keep], run.rows[-keep:]
+        chosen = recipes.lean() if lean else recipes.default()
+    if len(judging) < min(LEAST_JUDGED, given.held_out):
+        return None
+    cut = replace(design, fitting=fitting, judging=judging, exhaustive=False)
+    return _conclude(given, run, cut, chosen, 0.0, interrupted=True)

@@ -225,11 +225,13 @@ def require(solver: Solver | Path, n: int, m: int) -> None:
     """
     needed = min(solver.needs(n), 2**n)
     if m < needed:
-        raise BudgetError(
+        error = BudgetError(
             f"{solver!r} needs at least {needed} masks for fitting {n} units and would get {m}. "
             "Raise the budget, choose a leaner explainer (lasso, or a lower degree), or cut "
             "coarser units."
         )
+        error.needed = needed
+        raise error
 
 
 def jackknife(f: SetFunction, parts: Sequence[SetFunction], m: int) -> SetFunction:

@@ -317,11 +317,16 @@ class Explanation:
 
 
 def _held_to(single: SetFunction, total: Floats) -> SetFunction:
-    """One-unit values moved evenly so that they add up to `total` `(*out)`."""
-    values = single.values + (total - single.values.sum(axis=0)) / single.n
+    """One-unit values moved evenly so that they add up to `total` `(*out)`.
+
+    How the moved part really divides is not known, so its size joins the standard errors.
+    """
+    share = (total - single.values.sum(axis=0)) / single.n
+    values = single.values + share
     deviations = single.deviations
     if deviations is not None:
         deviations = deviations - deviations.mean(axis=1, keepdims=True)
+        deviations = np.concatenate([deviations, np.broadcast_to(share, values.shape)[None]])
     return replace(single, values=values, deviations=deviations)
 
 

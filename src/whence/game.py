@@ -123,8 +123,10 @@ class Game:
             )
         )
 
-    def read(self, raw: Values) -> Values:
+    def read(self, raw: Values, masks: Masks | None = None) -> Values:
         """The explained quantity `(b, *out)` from raw outputs `(b, *raw)`.
+
+        `masks`, where they are known, let an error name them.
 
         Raises:
             ShapeError, NotFinite: the readout's answer breaks the contract.
@@ -132,7 +134,7 @@ class Game:
         return (
             raw
             if self.readout is None
-            else _checked(self.readout(raw), None, len(raw), "the readout")
+            else _checked(self.readout(raw), masks, len(raw), "the readout")
         )
 
 
@@ -173,6 +175,8 @@ def join(parts: Sequence[Values]) -> Values:
 
 def _checked(answer: Any, masks: Masks | None, b: int, who: str) -> Values:
     try:
+        if np.iscomplexobj(answer):
+            raise TypeError("complex numbers")
         # A copy: a model may hand out the same buffer at every call.
         values = np.array(answer, dtype=np.float64)
     except (TypeError, ValueError) as error:

@@ -65,12 +65,21 @@ def test_rounding_of_a_constant_is_constant():
     assert constant_columns(np.stack([y, [1.0, 1.0, 1.1]], axis=1)).tolist() == [True, False]
 
 
-def test_resamples_without_variance_are_left_out():
-    """A rare value missing from a resample does not make the interval astronomical."""
+def test_resamples_without_variance_give_no_interval():
+    """Where many resamples miss the only value that differs, no interval is claimed."""
     rows = masks.every(3)
     y = 0.7 + 0.3 * (np.arange(8) == 3)
     fit = measured(set_function(3, {(): 0.7375, (0,): 0.01}), Samples(rows, y))
-    assert fit.low > -1e6
+    assert np.isnan(fit.low)
+    assert np.isnan(fit.high)
+
+
+def test_two_masks_give_no_interval():
+    """Two held-out masks measure an R², and no interval of width zero beside it."""
+    rows = masks.every(3)[[1, 6]]
+    fit = measured(constant(3, 0.4), Samples(rows, np.array([0.0, 1.0])))
+    assert np.isfinite(fit.r2)
+    assert np.isnan(fit.low)
 
 
 def test_all_masks_need_no_interval():

@@ -186,6 +186,9 @@ def test_order_one_shows_no_sets():
 def test_no_interaction_is_said():
     """When no set matters beyond its units, that is said; when none was looked for, that too."""
     e = games.table(list("abc"), lambda m: 1.0 * m[:, 0])
+    assert "No set of units matters beyond" in text(e, width=80, colour=False)
+    names = [f"u{i}" for i in range(9)]
+    e = games.table(names, lambda m: m @ np.arange(9.0), 60, explainer="banzhaf")
     assert "This account holds single units only" in text(e, width=80, colour=False)
 
 

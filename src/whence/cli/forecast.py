@@ -105,7 +105,9 @@ def _seconds(game: Game, missing: Masks, tokens: np.ndarray | None) -> tuple[flo
 def _in_words(found: Forecast) -> str:
     every = ", every mask there is" if found.exhaustive else ""
     held = f", {found.held_out:,} of them held out to measure the fit" if found.held_out else ""
-    seconds = f"about {found.seconds:.1f}, timed on {found.timed} of these texts just now"
+    seconds = (
+        f"about {found.seconds:.1f} of model time, timed on {found.timed} of these texts just now"
+    )
     rows = {
         "game": found.game,
         "calls": f"{found.calls:,} of a budget of {found.budget:,}{every}{held}",

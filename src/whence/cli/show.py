@@ -69,7 +69,7 @@ def explainers() -> None:
     with reported():
         for name, make in recipes.RECIPES.items():
             plain(f"{name:<12} {_first_sentence(make.__doc__ or '')}")
-        plain("\nA degree may follow faith, faith_shap and lasso: --explainer faith:3")
+        plain("\nA degree may follow faith, faith_shap, lasso and ridge: --explainer faith:3")
 
 
 def indices() -> None:

@@ -119,7 +119,7 @@ def _calls(e: Explanation) -> str:
 
 
 def _r2(value: float) -> str:
-    return number(value, 2 if abs(value) < 0.985 else 3, sign=False)
+    return number(value, 3 if 0.985 <= value < 1.5 else 2, sign=False)
 
 
 def _interval(e: Explanation) -> str:
@@ -144,6 +144,8 @@ def _remedy(e: Explanation) -> str:
             "Every combination was tried, so more calls will not help: "
             f"{e.provenance.explainer} is too simple for this model. Use the default explainer."
         )
+    if e.provenance.interrupted:
+        return "Let it run on."
     fewer = "" if e.n <= 10 else ", or explain fewer, larger units"
     return f"Raise --budget (budget= in Python) above {e.provenance.budget:,}{fewer}."
 

@@ -123,7 +123,7 @@ def _section(section: Section) -> str:
     notes = "".join(f'<p class="note">{escape(note)}</p>\n' for note in section.notes)
     return (
         f"<section>\n<h2>{escape(section.headline)}</h2>\n{_fit(section.fit)}"
-        f"{_words(section.tiles)}{tables}{notes}</section>\n"
+        f"{_words(section.tiles, unsigned=section.unsigned)}{tables}{notes}</section>\n"
     )
 
 
@@ -136,14 +136,13 @@ def _fit(fit: Fit) -> str:
     )
 
 
-def _words(tiles: tuple[Tile, ...]) -> str:
+def _words(tiles: tuple[Tile, ...], *, unsigned: bool) -> str:
     if not tiles:
         return ""
     words = "".join(_tile(tile) for tile in tiles)
-    key = (
-        '<p class="key"><b class="m5">raises it</b> <b class="l5">lowers it</b> '
-        "Hover over a word for its value.</p>\n"
-    )
+    signs = '<b class="m5">raises it</b> <b class="l5">lowers it</b>'
+    said = '<b class="m5">matters, either way</b>' if unsigned else signs
+    key = f'<p class="key">{said} Hover for its value.</p>\n'
     return f'<p class="words" dir="auto">{words}</p>\n{key if _coloured(tiles) else ""}'
 
 

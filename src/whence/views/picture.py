@@ -28,6 +28,8 @@ ZERO = 1e-9
 MISSED = 0.1
 
 #: How `text_game` describes its game; the text itself is shown below.
+#: Labels longer than this are numbered by their place, for shortening may make them equal.
+LONG = 24
 _ON_TEXT = re.compile(r"(?P<model>.+) on \d+ [^']+ of (['\"]).*\2", re.DOTALL)
 
 
@@ -90,6 +92,7 @@ class Section:
         alone: the units' attributions.
         together: sets of two units or more.
         notes: remarks on the findings.
+        unsigned: whether the attributions have no direction, as the influence.
     """
 
     name: str
@@ -99,6 +102,7 @@ class Section:
     alone: Table | None
     together: Table | None
     notes: tuple[str, ...] = ()
+    unsigned: bool = False
 
 
 @dataclass(frozen=True)
@@ -190,6 +194,7 @@ def _section(e: Explanation, asked: _Asked, model: str, place: int = 0) -> Secti
         _alone(e, found, rows, asked.top),
         _together(e, asked, rows, exact=fit.level == "exact"),
         _notes(e, found, rows),
+        unsigned=found.index == "influence",
     )
 
 
@@ -237,10 +242,15 @@ def _rows(e: Explanation, found: Interactions, *, exact: bool) -> list[Row]:
         said = "" if sure else "could be zero"
         if sure and len(units) > 1:
             said = words.togetherness(value, len(units), found.index)
-        names = tuple(words.inert(found.names[i]) for i in units)
+        names = tuple(_label(found.names[i], i) for i in units)
         shown = words.measured(value, se, digits)
         rows.append(Row(units, names, value, se, strength, shown, said, sure))
     return rows
+
+
+def _label(name: str, unit: int) -> str:
+    """A label that stays different when it is shortened: long ones are numbered."""
+    return f"{unit + 1}: {words.inert(name)}" if len(name) > LONG else words.inert(name)
 
 
 def _strongest(rows: Sequence[Row], most: int) -> tuple[Row, ...]:
@@ -288,7 +298,7 @@ def _together(e: Explanation, asked: _Asked, alone: list[Row], *, exact: bool) -
     if shown:
         left = len(telling) - len(shown)
         rest = f"and {words.counted(left, 'weaker set')}" if left else ""
-    elif e.f.degree < 2:
+    elif e.f.degree < 2 and not exact:
         rest = f"This account holds single {kinds} only ({words.inert(e.provenance.fitted_by)})."
     else:
         rest = f"No set of {kinds} matters beyond what its {kinds} do apart."

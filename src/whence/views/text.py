@@ -59,6 +59,8 @@ BASIC = {
 #: What the marks and the colours of the running text say.
 MARKS = "+ raises it, - lowers it; the more marks, the more"
 COLOURS = "blue raises it, orange lowers it"
+UNSIGNED = "the more marks, the more it matters, either way"
+UNSIGNED_COLOUR = "the stronger the blue, the more it matters, either way"
 #: A light beside the fit, told apart by its shape too.
 LIGHTS = {"exact": "●", "good": "●", "fair": "◐", "poor": "○", "constant": "–"}
 
@@ -152,7 +154,7 @@ def _section(section: Section, width: int, *, marks: bool, first: bool) -> Itera
         yield []
         yield from _text(section.tiles, width - 2, marks=marks)
         if first and any(_shade(tile.strength) for tile in section.tiles):
-            yield from _said(MARKS if marks else COLOURS, width, "dim", "  ")
+            yield from _said(_key(section, marks=marks), width, "dim", "  ")
     for table in (section.alone, section.together):
         if table is not None:
             yield []
@@ -160,6 +162,12 @@ def _section(section: Section, width: int, *, marks: bool, first: bool) -> Itera
     for note in section.notes:
         yield []
         yield from _said(note, width)
+
+
+def _key(section: Section, *, marks: bool) -> str:
+    if section.unsigned:
+        return UNSIGNED if marks else UNSIGNED_COLOUR
+    return MARKS if marks else COLOURS
 
 
 def _fit(section: Section, width: int) -> Iterator[Line]:

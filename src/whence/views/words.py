@@ -128,6 +128,7 @@ def seconds(spent: float) -> str:
 def togetherness(value: float, size: int, index: str) -> str:
     """What the sign of an interaction says of the units of the set."""
     if index == "co_mobius":
-        return "one is enough" if value > 0 else "needs all of them"
-    apart = f"the {_COUNTS.get(size, str(size))} apart"
+        # For three and more, an AND and an OR have the same sign.
+        return "" if size > 2 else "one is enough" if value > 0 else "needs both"
+    apart = "the two apart" if size == 2 else "its smaller sets add up to"
     return f"more than {apart}" if value > 0 else f"less than {apart}"
