@@ -443,3 +443,13 @@ def test_nan_from_a_readout_names_the_masks():
     game = Game(lambda rows: rows[:, 0] * 1.0, 4, readout=lambda raw: np.log(np.maximum(raw, 0)))
     with np.errstate(divide="ignore"), pytest.raises(NotFinite, match="with present units"):
         explain(game, budget=16)
+
+
+def test_what_is_no_explainer_or_batch_is_refused_by_name():
+    """A number for an explainer, or a word for a batch, is refused before the model is asked."""
+    record = Recorder(planted.sparse(6, 0).truth)
+    with pytest.raises(InputError, match=r"explainer came as int.*kernel_shap"):
+        explain(Game(record, 6), 3)
+    with pytest.raises(InputError, match="batch='x' came"):
+        Game(record, 6, batch="x")
+    assert record.rows == []

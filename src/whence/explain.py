@@ -268,6 +268,11 @@ def _arguments(
         )
     name = "default" if explainer is None else explainer if isinstance(explainer, str) else ""
     chosen = recipes.named(name) if explainer is None or isinstance(explainer, str) else explainer
+    if not isinstance(chosen, Explainer):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InputError(
+            f"explainer came as {type(chosen).__name__}; it must be an Explainer (with ask and "
+            f"fit), the name of a recipe ({', '.join(recipes.RECIPES)}), or None for the default."
+        )
     seed = None if isinstance(rng, np.random.Generator) else _whole("rng", rng, least=0)
     streams = np.random.default_rng(rng).spawn(4)
     return _Arguments(game, chosen, name or repr(chosen), budget, held, streams, seed)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ Floats = NDArray[np.float64]
 MANY = 2000
 
 
+@runtime_checkable
 class Explainer(Protocol):
     """What `explain` needs: which masks to value, and a SetFunction from their values."""
 

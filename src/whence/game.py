@@ -80,8 +80,11 @@ class Game:
                 f"value came as {type(value).__name__}; a function from masks (b, n) to values "
                 "(b,) or (b, *out) is needed."
             )
-        if batch < 1:
-            raise InputError(f"batch={batch} came; it is the masks per call and must be >= 1.")
+        whole = isinstance(batch, int | np.integer)  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not whole or batch < 1:
+            raise InputError(
+                f"batch={batch!r} came; it is the masks per call, a whole number of at least 1."
+            )
         fields = {
             "value": value,
             "units": as_units(units),
