@@ -121,7 +121,7 @@ def test_the_need_is_in_the_refusal():
 def test_the_choice_is_additive_for_additive_games(seed):
     """For a game without interactions the additive candidate is chosen, and is the game."""
     p = planted.additive(10, seed)
-    f = recipes.default().fit(drawn(recipes.default(), p.game, 100, seed))
+    f = recipes.regression().fit(drawn(recipes.regression(), p.game, 100, seed))
     assert "LowDegree(degree=1" in f.fitted_by
     assert f.degree == 1
     assert r2(f, p.game) == pytest.approx(1.0)
@@ -131,7 +131,7 @@ def test_the_choice_is_additive_for_additive_games(seed):
 def test_the_choice_is_not_materially_worse_than_the_best(name):
     """On planted games the chosen solver is within 0.05 R² of the best candidate."""
     game = getattr(planted, name)(11, 0).game
-    choice = recipes.default()
+    choice = recipes.regression()
     samples = drawn(choice, game, 140)
     able = [c for c in choice.candidates if c.needs(11) <= len(samples)]
     best = max(r2(c.fit(samples), game) for c in able)
@@ -141,9 +141,9 @@ def test_the_choice_is_not_materially_worse_than_the_best(name):
 def test_a_constant_output_has_no_say_in_the_choice():
     """Beside an output that never changes, an additive one is still fitted as additive."""
     p = planted.additive(8, 0)
-    samples = drawn(recipes.default(), p.game, 70)
+    samples = drawn(recipes.regression(), p.game, 70)
     both = np.stack([np.full(len(samples), 0.1), samples.values], axis=1)
-    f = recipes.default().fit(Samples(samples.masks, both))
+    f = recipes.regression().fit(Samples(samples.masks, both))
     assert r2(f.output(1), p.game) == pytest.approx(1.0)
     np.testing.assert_allclose(f.output(0)(masks.every(8)), 0.1, atol=1e-9)
 
@@ -161,17 +161,17 @@ def test_ties_go_to_the_simpler():
 
 @pytest.mark.parametrize("count", range(2, 20))
 def test_whatever_is_asked_can_be_fitted(count):
-    """The default fits any number of masks that it accepts, however few."""
+    """The choice fits any number of masks that it accepts, however few."""
     game = planted.sparse(6, 0).game
-    f = recipes.default().fit(drawn(recipes.default(), game, count))
+    f = recipes.regression().fit(drawn(recipes.regression(), game, count))
     assert np.isfinite(f(masks.every(6))).all()
 
 
 def test_too_few_samples_for_every_candidate_are_refused():
-    """Three samples feed no candidate of the default, and the leanest need is told."""
+    """Three samples feed no candidate, and the leanest need is told."""
     samples = Samples(masks.every(6)[:3], np.arange(3.0))
     with pytest.raises(BudgetError, match=r"3 masks .* needs 4"):
-        recipes.default().fit(samples)
+        recipes.regression().fit(samples)
 
 
 def test_jackknife_by_hand():

@@ -207,3 +207,17 @@ def test_unknown_index_names_the_known_ones():
         indices.interactions(f, "shap")
     with pytest.raises(InputError, match="order=0"):
         indices.interactions(f, "sii", 0)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 6])
+def test_shapley_interactions_of_the_ends_equal_enumeration(n):
+    """A function of the two ends alone has the interactions of the definition, at every order."""
+    empty, full = 1.5, -0.7
+    v = {s: 0.0 for s in brute.subsets(range(n))}
+    v[()] = empty
+    v[tuple(range(n))] = full
+    found = indices.shapley_of_ends(n, min(3, n), np.float64(empty), np.float64(full)).terms
+    want = definition("shapley_interaction", v, n, min(3, n))
+    assert sorted(found) == sorted(want)
+    for t, value in want.items():
+        np.testing.assert_allclose(found[t], value, atol=1e-12)

@@ -49,6 +49,12 @@ class Run:
         """Everything valued so far, as the explained quantity."""
         return Samples(self.rows, self.game.read(join(self.raw), self.rows))
 
+    def valued(self, rows: Masks) -> Samples:
+        """The values of masks, in their order; those that have none yet are valued first."""
+        new = rows[~mask.among(rows, self.rows)]
+        self.value(new[mask.distinct(new)[0]])
+        return rows_of(self.samples(), rows)
+
     def noise(self, repeats: int, rng: np.random.Generator) -> NDArray[np.float64] | float:
         """Standard deviation of repeated answers `(*out)`, from a few masks asked again."""
         if repeats < 1:

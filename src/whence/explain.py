@@ -5,71 +5,42 @@ It does not know where values are remembered (a journal wraps the game) nor how 
 
 from __future__ import annotations
 
-import copy
-import operator
 import platform
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from whence import masks as mask
 from whence import recipes
+from whence._plan import EXACT_BUDGET, MAX_UNITS, Arguments, Plan, arguments, copied, default_budget
+from whence._rounds import Rounds, rounds
 from whence._run import Progress, Run, rows_of
 from whence._version import __version__
-from whence.errors import BudgetError, InputError, Interrupted, ShapeError
+from whence.errors import InputError, Interrupted, ShapeError
+from whence.evaluation import stopping
 from whence.evaluation.controls import Check
 from whence.evaluation.fidelity import Fidelity, measure
 from whence.explainer import Explainer
 from whence.explanation import Explanation, Provenance
 from whence.game import Game
-from whence.masks import Masks
 from whence.samples import Samples
 from whence.setfunction import SetFunction
 
-#: More units than this are refused: no budget a person pays for could tell them apart.
-MAX_UNITS = 5000
-#: Up to this many masks, a run without a stated budget values all of them.
-EXACT_BUDGET = 1024
+__all__ = [
+    "EXACT_BUDGET",
+    "MAX_UNITS",
+    "Plan",
+    "default_budget",
+    "explain",
+    "plan",
+    "seed_spread",
+]
+
 #: An interrupted run says nothing of a fit that it can judge on fewer masks than this.
 LEAST_JUDGED = 5
 #: With more masks times units than this, an interrupted run is fitted leanly: nobody waits then.
 LEAN_BEYOND = 20_000
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a run would ask, before anything is spent.
-
-    Attributes:
-        fitting: `(m, n)` masks the explainer asked for, the two ends first.
-        judging: `(h, n)` masks held out to measure the fit; those not in `fitting`, if all masks
-            are valued.
-        exhaustive: whether the two together are all 2^n masks.
-        duplicates: masks asked for more than once, which cost nothing.
-        budget: the most distinct masks allowed.
-    """
-
-    fitting: Masks
-    judging: Masks
-    exhaustive: bool
-    duplicates: int
-    budget: int
-
-    @property
-    def calls(self) -> int:
-        """Distinct masks the run would value."""
-        return len(self.fitting) + len(self.judging)
-
-    @property
-    def masks(self) -> Masks:
-        """Every mask the run would value, `(calls, n)`."""
-        return np.concatenate([self.fitting, self.judging])
-
-
-def default_budget(n: int) -> int:
-    """All masks while they are few (1,024), else 16 per unit and at least 1,024."""
-    return 2**n if 2**n <= EXACT_BUDGET else max(EXACT_BUDGET, 16 * n)
 
 
 def plan(
@@ -79,17 +50,29 @@ def plan(
     budget: int | None = None,
     rng: int | np.random.Generator = 0,
     held_out: int | None = None,
+    target_r2: float | None = None,
+    separate: int | None = None,
 ) -> Plan:
-    """The masks that `explain` with the same arguments would value. Calls nothing.
+    """The masks that `explain` with the same arguments would value, at most. Calls nothing.
 
-    For explainers that look at values before they ask, the plan is that of values all zero.
+    For explainers that look at values before they ask, the plan is that of values all zero. A run
+    that may stop early values some of them only.
 
     Raises:
         InputError, BudgetError: as `explain`, before anything is spent.
     """
-    given = _arguments(game, explainer, budget, rng, held_out)
-    ends = mask.ends(game.n)
-    return given.plan(Samples(ends, np.zeros(2)))
+    once, parts = _planned(arguments(game, explainer, budget, rng, held_out, target_r2, separate))
+    return once if parts is None else parts.plan()
+
+
+def _planned(given: Arguments) -> tuple[Plan, Rounds | None]:
+    """The plan of a run that asks once, and the rounds if there are several.
+
+    A design that cannot be afforded is refused here, before the first call.
+    """
+    once = given.plan(Samples(mask.ends(given.game.n), np.zeros(2)))
+    parts = rounds(given)
+    return once, parts if len(parts.stages) > 1 else None
 
 
 def explain(
@@ -101,6 +84,8 @@ def explain(
     held_out: int | None = None,
     repeats: int = 3,
     progress: Progress | None = None,
+    target_r2: float | None = None,
+    separate: int | None = None,
 ) -> Explanation:
     """Find the set function that stands in for a game, and measure how well it does.
 
@@ -109,17 +94,27 @@ def explain(
     measures the fit. With a budget that covers all 2^n masks every mask is valued, and the fit is
     measured on all of them.
 
+    With a goal the run may stop early. It asks in rounds that end at 1/8, 1/4, 1/2 and all of the
+    budget, and looks after each whether the goal is reached; at least 50 masks must be held out
+    by then, so a budget below 250 (at the default `held_out`) is always spent. The interval shown
+    is then the one that holds at all looks together.
+
     Args:
         game: units and a value function; wrap it with `Journal.remember` to keep what is paid.
         explainer: an `Explainer`, the name of a recipe ("kernel_shap", "faith:3", ...), or None
-            for the default: exact when the budget covers every mask, else the best of the
-            regressions by cross-validation.
+            for the default: exact when the budget covers every mask, else a blend of fits,
+            see `whence.surrogate`.
         budget: the most distinct masks to value, held-out ones included; None uses
             `default_budget(n)`.
         rng: seed or generator; equal seeds give equal results.
         held_out: masks to hold out, at least 2; None as above.
         repeats: masks asked a second time to detect noise; these calls are counted apart.
         progress: called as `progress(done, total)` after every batch.
+        target_r2: stop when the lower end of the interval of the held-out R² clears this, in
+            every output that is not constant.
+        separate: stop when so many units, the strongest by Shapley value, are told apart from the
+            rest, in every output that is not constant, and the fit is better than a constant.
+            It rests on the fit's own standard errors. With both goals either will do.
 
     Raises:
         InputError: too many units, an unknown explainer, or unusable arguments.
@@ -127,26 +122,76 @@ def explain(
         GameError: the value function broke its contract or raised.
         Interrupted: Ctrl-C; a KeyboardInterrupt that carries what can be said so far.
     """
-    given = _arguments(game, explainer, budget, rng, held_out)
-    ends = mask.ends(game.n)
-    # A design that cannot be afforded is refused here, before the first call.
-    expected = given.plan(Samples(ends, np.zeros(2))).calls
-    run = Run(game, progress, expected)
+    given = arguments(game, explainer, budget, rng, held_out, target_r2, separate)
+    expected, parts = _planned(given)
+    run = Run(game, progress, expected.calls)
+    stopped = ""
+    f = None
     try:
-        run.value(ends)
+        run.value(mask.ends(game.n))
         _check_outputs(game, run.samples())
-        design = given.plan(run.samples())
-        run.total = design.calls
-        rest = np.concatenate([design.fitting[2:], design.judging])
-        # Mixed, so that an interrupted run can be judged too.
-        run.value(rest[given.streams[2].permutation(len(rest))])
+        if parts is None:
+            design = _ask_once(given, run)
+        else:
+            design, f, stopped = _ask_in_rounds(parts, run)
         noise = run.noise(min(repeats, len(run.rows)), given.streams[3])
+    except Interrupted:
+        raise
     except KeyboardInterrupt:
-        raise Interrupted(_partial(given, run), len(run.rows)) from None
+        raise Interrupted(_partial(given, run, parts), len(run.rows)) from None
     try:
-        return _conclude(given, run, design, given.explainer, noise, interrupted=False)
+        f = given.explainer.fit(rows_of(run.samples(), design.fitting)) if f is None else f
+        return _conclude(given, run, design, f, noise, given.streams[3], stopped=stopped)
     except KeyboardInterrupt:
-        raise Interrupted(_partial(given, run, lean=True), len(run.rows)) from None
+        raise Interrupted(_partial(given, run, parts, lean=True), len(run.rows)) from None
+
+
+def _ask_once(given: Arguments, run: Run) -> Plan:
+    design = given.plan(run.samples())
+    run.total = design.calls
+    rest = np.concatenate([design.fitting[2:], design.judging])
+    # Mixed, so that an interrupted run can be judged too.
+    run.value(rest[given.streams[2].permutation(len(rest))])
+    return design
+
+
+def _ask_in_rounds(parts: Rounds, run: Run) -> tuple[Plan, SetFunction | None, str]:
+    """What was asked in the end; if the goal was reached early, the fit, and why it will do."""
+    design, looked = None, 0
+    for stage, design in zip(parts.stages, parts.walk(run.valued), strict=False):
+        if not stage.look:
+            continue
+        looked += 1
+        try:
+            f, reached = _look(parts.given, run, design)
+        except KeyboardInterrupt:
+            raise Interrupted(_partial(parts.given, run, parts, lean=True), len(run.rows)) from None
+        if reached:
+            return design, f, f"{reached} at look {looked} of {parts.looks}"
+    assert design is not None
+    return design, None, ""
+
+
+def _look(given: Arguments, run: Run, design: Plan) -> tuple[SetFunction, str]:
+    """The fit to what was asked so far, and in which way it is enough; "" if it is not."""
+    wanted, looks = given.goal, design.looks
+    values = run.samples()
+    f = given.explainer.fit(rows_of(values, design.fitting))
+    judged = rows_of(values, design.judging)
+    varies = ~stopping.constant_columns(values.columns)
+    target = wanted.target_r2
+    if target is not None and stopping.fits(target, f, judged, varies, looks):
+        return f, f"the fit's interval cleared R² {target:g}"
+    k = wanted.separate
+    if k is not None and stopping.fits(0.0, f, judged, varies, looks):
+        so_far = _conclude(given, run, design, f, 0.0, copied(given.streams[3]))
+        if stopping.told_apart(k, so_far.attributions().f, varies, looks):
+            kind = given.game.units.kind
+            return (
+                f,
+                f"the strongest {kind if k == 1 else f'{k} {kind}s'} stood apart from the rest",
+            )
+    return f, ""
 
 
 def _check_outputs(game: Game, first: Samples) -> None:
@@ -184,131 +229,22 @@ def seed_spread(
     return replace(e.check(), spread=spread, seeds=seeds)
 
 
-@dataclass(frozen=True)
-class _Arguments:
-    game: Game
-    explainer: Explainer
-    name: str
-    budget: int
-    held_out: int
-    streams: list[np.random.Generator]
-    seed: int | None
-
-    def plan(self, ends: Samples) -> Plan:
-        """The design; draws from copies, so that planning twice gives the same masks."""
-        n = self.game.n
-        ask, hold = (_copy(s) for s in self.streams[:2])
-        exhaustive = n <= 20 and self.budget >= 2**n
-        share = (2**n if exhaustive else self.budget - self.held_out) - 2
-        try:
-            if share < 1:
-                raise BudgetError(
-                    f"budget={self.budget} leaves {max(share, 0)} masks for fitting. "
-                    f"Raise it to at least {min(self.held_out + 4, 2**n)}, or hold out fewer."
-                )
-            asked = self.explainer.ask(n, share, ask, ends)
-        except BudgetError as error:
-            kept = "" if exhaustive else f", {self.held_out} are held out to measure the fit"
-            raise BudgetError(
-                f"{error}{self._enough(error.needed)} (budget={self.budget} distinct masks: 2 are "
-                f"the full and the empty one{kept})"
-            ) from error
-        asked = mask.as_masks(asked, n)
-        fresh = asked[~mask.among(asked, ends.masks)]
-        fresh = fresh[mask.distinct(fresh)[0]]
-        if len(fresh) > share:
-            raise InputError(
-                f"{self.explainer!r} asked for {len(fresh)} distinct masks and was allowed "
-                f"{share}; an Explainer keeps to its budget (see whence.testing.check_explainer)."
-            )
-        fitting = np.concatenate([ends.masks, fresh])
-        count = 2**n if exhaustive else self.held_out
-        judging = mask.uniform(n, count, hold, avoid=fitting)
-        return Plan(fitting, judging, exhaustive, len(asked) - len(fresh), self.budget)
-
-    def _enough(self, needed: int | None) -> str:
-        """The budget that would do, in words, where the explainer said how many masks it needs."""
-        if needed is None:
-            return ""
-        if needed >= 2**self.game.n:
-            return f" A budget of {2**self.game.n:,} would do."
-        held = max(self.held_out, -(-needed // 4))
-        return f" A budget of {needed + min(1000, held):,} would do."
-
-
-def _held(budget: int) -> int:
-    """Masks held out of a budget by default: a fifth, 8 to 1,000."""
-    return min(1000, max(8, budget // 5))
-
-
-def _arguments(
-    game: Game,
-    explainer: Explainer | str | None,
-    budget: int | None,
-    rng: int | np.random.Generator,
-    held_out: int | None,
-) -> _Arguments:
-    if not isinstance(game, Game):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise InputError(
-            f"game came as {type(game).__name__}; a Game is needed: Game(value, units=...), or "
-            "whence.text_game for a text."
-        )
-    if game.n > MAX_UNITS:
-        raise InputError(
-            f"{game.n:,} units ({game.units.kind}s) came; at most {MAX_UNITS:,} can be told apart "
-            "by masking. Cut coarser units (for text: units='sentence' or 'paragraph'), or pin "
-            "what need not be explained."
-        )
-    budget = default_budget(game.n) if budget is None else _whole("budget", budget)
-    held = _held(budget) if held_out is None else _whole("held_out", held_out)
-    if budget < 4 or held < 2:
-        raise BudgetError(
-            f"budget={budget}, held_out={held} came; at least 4 masks are needed, of which at "
-            "least 2 are held out. Raise the budget or held_out."
-        )
-    name = "default" if explainer is None else explainer if isinstance(explainer, str) else ""
-    chosen = recipes.named(name) if explainer is None or isinstance(explainer, str) else explainer
-    if not isinstance(chosen, Explainer):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise InputError(
-            f"explainer came as {type(chosen).__name__}; it must be an Explainer (with ask and "
-            f"fit), the name of a recipe ({', '.join(recipes.RECIPES)}), or None for the default."
-        )
-    seed = None if isinstance(rng, np.random.Generator) else _whole("rng", rng, least=0)
-    streams = np.random.default_rng(rng).spawn(4)
-    return _Arguments(game, chosen, name or repr(chosen), budget, held, streams, seed)
-
-
-def _whole(name: str, value: object, least: int | None = None) -> int:
-    try:
-        number = operator.index(value)  # type: ignore[arg-type]
-    except TypeError:
-        number = None
-    if number is None or (least is not None and number < least):
-        kind = "a non-negative integer or a numpy Generator" if name == "rng" else "an integer"
-        raise InputError(f"{name}={value!r} came; {kind} is needed.")
-    return number
-
-
-def _copy(rng: np.random.Generator) -> np.random.Generator:
-    # Its seed sequence goes along, so that a sampler may `spawn` and still repeat itself.
-    return copy.deepcopy(rng)
-
-
 def _conclude(
-    given: _Arguments,
+    given: Arguments,
     run: Run,
     design: Plan,
-    explainer: Explainer,
+    f: SetFunction,
     noise: NDArray[np.float64] | float,
+    rng: np.random.Generator,
     *,
-    interrupted: bool,
+    interrupted: bool = False,
+    stopped: str = "",
 ) -> Explanation:
     game = given.game
     values = run.samples()
     fitted = rows_of(values, design.fitting)
-    f = explainer.fit(fitted)
     judged = values if design.exhaustive else rows_of(values, design.judging)
-    fidelity = _fidelity(f, judged, given.streams[3], design, noise, run.repeats)
+    fidelity = _fidelity(f, judged, rng, design, noise, run.repeats)
     return Explanation(
         f,
         game.units,
@@ -332,6 +268,7 @@ def _conclude(
                 ("python", platform.python_version()),
             ),
             interrupted,
+            stopped,
         ),
     )
 
@@ -345,7 +282,7 @@ def _fidelity(
     repeats: int,
 ) -> Fidelity:
     told = "all masks" if design.exhaustive else "uniform, not used for fitting"
-    return measure(
+    fidelity = measure(
         f,
         judged,
         rng,
@@ -354,31 +291,37 @@ def _fidelity(
         noise=noise,
         repeats=repeats,
     )
+    looks = 0 if design.exhaustive else design.looks
+    return stopping.widened(fidelity, f, judged, looks) if looks else fidelity
 
 
-def _partial(given: _Arguments, run: Run, *, lean: bool = False) -> Explanation | None:
+def _partial(
+    given: Arguments, run: Run, parts: Rounds | None, *, lean: bool = False
+) -> Explanation | None:
     """What can be said of the masks valued before an interruption, or None.
 
     `lean` fits single units only, in no time: for an interruption of the fit itself.
     """
     try:
-        return _what_was_valued(given, run, lean=lean)
+        return _what_was_valued(given, run, parts, lean=lean)
     except KeyboardInterrupt:
-        return None if lean else _partial(given, run, lean=True)
+        return None if lean else _partial(given, run, parts, lean=True)
     except Exception:
         # Whatever a fit to too few masks raises, the interruption is what the caller hears of.
         return None
 
 
-def _what_was_valued(given: _Arguments, run: Run, *, lean: bool) -> Explanation | None:
+def _what_was_valued(
+    given: Arguments, run: Run, parts: Rounds | None, *, lean: bool
+) -> Explanation | None:
     if len(run.rows) < 3:
         return None
-    design = given.plan(run.samples().take(slice(0, 2)))
+    design = _design_of(given, run, parts)
     lean = lean or run.rows.size > LEAN_BEYOND
     chosen = recipes.lean() if lean else given.explainer
-    if len(run.rows) == design.calls:
+    if len(run.rows) == design.calls and (parts is None or design.exhaustive):
         chosen = given.explainer if design.exhaustive else chosen
-        return _conclude(given, run, design, chosen, 0.0, interrupted=True)
+        return _told(given, run, design, chosen)
     fitting = design.fitting[mask.among(design.fitting, run.rows)]
     judging = design.judging[mask.among(design.judging, run.rows)]
     if design.exhaustive:
@@ -388,5 +331,21 @@ def _what_was_valued(given: _Arguments, run: Run, *, lean: bool) -> Explanation 
         chosen = recipes.lean() if lean else recipes.default()
     if len(judging) < min(LEAST_JUDGED, given.held_out):
         return None
-    cut = replace(design, fitting=fitting, judging=judging, exhaustive=False)
-    return _conclude(given, run, cut, chosen, 0.0, interrupted=True)
+    return _told(
+        given, run, replace(design, fitting=fitting, judging=judging, exhaustive=False), chosen
+    )
+
+
+def _design_of(given: Arguments, run: Run, parts: Rounds | None) -> Plan:
+    """The design of an interrupted run; of one in rounds, as far as it came."""
+    if parts is None:
+        return given.plan(run.samples().take(slice(0, 2)))
+    fitting, judging = parts.parted(run.rows)
+    if given.exhaustive and len(run.rows) == given.total:
+        return Plan(run.rows, run.rows[:0], True, 0, given.budget)
+    return Plan(fitting, judging, False, 0, given.budget)
+
+
+def _told(given: Arguments, run: Run, design: Plan, chosen: Explainer) -> Explanation:
+    f = chosen.fit(rows_of(run.samples(), design.fitting))
+    return _conclude(given, run, design, f, 0.0, given.streams[3], interrupted=True)

@@ -55,6 +55,20 @@ class Explainer(Protocol):
         ...
 
 
+@runtime_checkable
+class Staged(Explainer, Protocol):
+    """An Explainer that is asked in several rounds, and so can choose by the values it has seen.
+
+    The first round has half of the masks for fitting, the others equal parts of the rest; `seen`
+    holds all fitting samples so far, and no held-out ones.
+    """
+
+    @property
+    def rounds(self) -> int:
+        """How many rounds; one asks once."""
+        ...
+
+
 class Sampler(Protocol):
     """Chooses masks; see `Explainer.ask`. One file in `samplers/` each."""
 
@@ -257,7 +271,7 @@ def jackknife(f: SetFunction, parts: Sequence[SetFunction], m: int) -> SetFuncti
     table = family.values.reshape(-1, len(blocks), q)
     refits = table[:, 1:]
     groups = len(parts)
-    left = max(0.0, 1.0 - m / 2.0**f.n)
+    left = max(0.0, 1.0 - m / 2.0 ** min(f.n, 1000))
     spread = np.sqrt(left * (groups - 1) / groups) * (refits - refits.mean(axis=1, keepdims=True))
     deviations = np.moveaxis(spread, 1, 0).reshape(groups, -1, *f.out)
     values = table[:, 0].reshape(-1, *f.out)

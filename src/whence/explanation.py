@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from whence import indices
 from whence.errors import InputError, MissingExtra
-from whence.evaluation import controls
+from whence.evaluation import controls, inference
 from whence.evaluation.controls import Check
 from whence.evaluation.fidelity import Fidelity
 from whence.indices import Interactions
@@ -70,7 +70,9 @@ class Provenance:
         game: description of the game (model and input).
         identity: the game's identity, or None for a bare callable.
         versions: of whence, numpy and Python.
-        interrupted: whether the run was stopped before its budget was spent.
+        interrupted: whether the run was stopped from outside before its budget was spent.
+        stopped: why the run ended of itself before its budget was spent, in words; "" if it did
+            not.
     """
 
     explainer: str
@@ -81,6 +83,7 @@ class Provenance:
     identity: str | None = None
     versions: tuple[tuple[str, str], ...] = ()
     interrupted: bool = False
+    stopped: str = ""
 
 
 @dataclass(frozen=True)
@@ -152,6 +155,10 @@ class Explanation:
     def interactions(self, index: str = DEFAULT_INTERACTION, order: int = 2) -> Interactions:
         """An interaction index for all sets of up to `order` units that the function holds.
 
+        Shapley interactions ("sii") give every set its share of what the function misses of the
+        model's own two ends, as `attributions` does for Shapley values: the ends weigh as much in
+        them as all masks of another size together. With more than 20,000 sets they are left out.
+
         Args:
             index: see `whence.indices.INDICES`.
             order: the largest set wanted.
@@ -159,11 +166,50 @@ class Explanation:
         Raises:
             InputError: an unknown index or an order below 1.
         """
-        return replace(indices.interactions(self.f, index, order), names=self.units.names())
+        found = indices.interactions(self.f, index, order)
+        if found.index == "shapley_interaction" and self.n**found.order <= 40_000:
+            found = replace(found, f=self._with_ends(found.f, found.order))
+        return replace(found, names=self.units.names())
+
+    def _with_ends(self, found: SetFunction, order: int) -> SetFunction:
+        missed = self.ends.values - self.f(self.ends.masks)
+        extra = indices.shapley_of_ends(self.n, order, missed[1], missed[0])
+        known = None if found.deviations is None else extra.values[None]
+        return found + replace(extra, deviations=known)
 
     def top(self, k: int = 5) -> Interactions:
         """The k strongest units and pairs by the default interaction index."""
         return self.interactions().top(k)
+
+    def confirmed(
+        self, top: int = 20, *, fdr: float = 0.1, index: str = "fourier", order: int = 2
+    ) -> inference.Discoveries:
+        """Which of the strongest terms are there in the game, tested on the held-out masks.
+
+        The held-out masks chose nothing, so they are a sample split: the terms are selected by
+        the fit and tested on them, with a false discovery rate of at most `fdr`.
+
+        Args:
+            top: how many of the strongest terms are tested.
+            fdr: the share of false ones that is tolerated among the confirmed, on average.
+            index: "fourier", "banzhaf" or "faith_banzhaf".
+            order: the largest set tested.
+
+        Raises:
+            InputError: several outputs (pick one with `output`), or an index that uniform masks
+                say too little about.
+        """
+        noise = 0.0 if self.f.out else float(np.asarray(self.fidelity.noise))
+        return inference.discoveries(
+            self.f,
+            self.judged,
+            self.fitted,
+            index=index,
+            order=order,
+            top=top,
+            fdr=fdr,
+            noise=noise,
+        )
 
     def predict(self, masks: ArrayLike) -> Floats:
         """What the function says the model would answer for masks `(b, n)`: `(b, *out)`.

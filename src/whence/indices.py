@@ -206,6 +206,32 @@ def interactions(f: SetFunction, index: str, order: int = 2) -> Interactions:
     return Interactions(name, order, sums)
 
 
+def shapley_of_ends(n: int, order: int, empty: Floats, full: Floats) -> SetFunction:
+    """Shapley interactions of a function that is zero but for the empty and the full mask.
+
+    Each set T of t units gets `((-1)^t empty + full) / (n - t + 1)`: both ends are one of the
+    n - t + 1 equally weighted sizes, alone in it.
+
+    Args:
+        n: number of units.
+        order: the largest set, at least 1.
+        empty: `(*out)` value of the empty mask.
+        full: `(*out)` value of the full mask.
+
+    Returns:
+        All sets of 1 to `order` units.
+
+    Source:
+        Grabisch and Roubens (1999), the definition; checked in tests/test_indices.py.
+    """
+    indptr, indices = csr.all_sets(n, order)
+    size = csr.sizes(indptr)[1:].astype(np.float64)
+    shape = (-1,) + (1,) * np.ndim(empty)
+    sign = np.where(size % 2 == 0, 1.0, -1.0).reshape(shape)
+    values = (sign * empty + full) / (n - size + 1).reshape(shape)
+    return SetFunction(n, indptr[1:] - indptr[1], indices, values, "mobius")
+
+
 def canonical(index: str) -> str:
     """The full name of an index given by name or alias.
 

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from whence.adaptive import Adaptive
 from whence.errors import InputError
 from whence.explainer import Choice, Explainer, Paired, Tuned
 from whence.samplers.chains import Chains
 from whence.samplers.every import Every
 from whence.samplers.sizes import EvenSizes
+from whence.samplers.spread import Spread
 from whence.samplers.uniform import Uniform
+from whence.shapley import ShapleyValues
 from whence.solvers.flow import ShapleyFlow
 from whence.solvers.lasso import Lasso
 from whence.solvers.low_degree import LowDegree
+from whence.solvers.proxyspex import ProxySpex
 from whence.solvers.ridge import Ridge
+from whence.solvers.tree_ridge import TreeRidge
 from whence.solvers.walsh import Walsh
+from whence.solvers.walsh_process import WalshProcess
+from whence.spex import Spex
+from whence.surrogate import Surrogate
 
 
 def exact(max_units: int = 20) -> Explainer:
@@ -66,12 +74,12 @@ def ridge(degree: int = 2) -> Explainer:
     return Tuned(Uniform(), Ridge(degree))
 
 
-def default() -> Explainer:
+def regression() -> Explainer:
     """Exact when the budget covers every mask, else the regression that predicts best.
 
-    Judged by cross-validation on the fitting samples. Not among the candidates: `permutation`,
-    whose chains of masks cannot serve the others, and Shapley weights, which fitted uniform masks
-    better in 9 of 399 runs only (benchmarks/README.md).
+    Judged by cross-validation on the fitting samples. Lighter than the default and seldom better.
+    Not among the candidates: `permutation`, whose chains of masks cannot serve the others, and
+    Shapley weights, which fitted uniform masks better in 9 of 399 runs only.
     """
     return Choice(
         Uniform(),
@@ -86,6 +94,49 @@ def default() -> Explainer:
             Ridge(3, decay=0.4),
         ),
     )
+
+
+def process() -> Explainer:
+    """The Walsh-kernel Gaussian process alone: every term at once, larger sets smaller."""
+    return Paired(Spread(), WalshProcess())
+
+
+def tree_ridge() -> Explainer:
+    """A ridge on the Fourier spectrum of boosted trees, which sets the prior."""
+    return Paired(Spread(), TreeRidge())
+
+
+def proxyspex() -> Explainer:
+    """ProxySPEX, boosted trees read as a sparse Fourier function: Butler and others (2025)."""
+    return Paired(Uniform(), ProxySpex())
+
+
+def spex() -> Explainer:
+    """SPEX, coded masks decoded as an error-correcting code: Kang and others (2025)."""
+    return Spex()
+
+
+def default() -> Explainer:
+    """Exact when the budget covers every mask, else a blend of fits that predicts best.
+
+    Additive and polynomial fits, the Walsh-kernel Gaussian process with and without a learned
+    link, and a ridge on a tree spectrum, each judged by cross-validation; see `whence.surrogate`.
+    """
+    return Surrogate()
+
+
+def adaptive() -> Explainer:
+    """The default asked in rounds: the last half of the masks where the fit is least sure."""
+    return Adaptive()
+
+
+def shapley() -> Explainer:
+    """Shapley values in few masks: the blend on masks of even sizes, corrected by Kernel SHAP.
+
+    Read the values held to the two ends, as `Explanation.attributions` gives them. For the fit
+    under uniform masks the default is better.
+    """
+    return ShapleyValues()
 
 
 def lean() -> Explainer:
@@ -105,6 +156,13 @@ RECIPES: dict[str, Callable[[], Explainer]] = {
     "permutation": permutation,
     "lasso": lasso,
     "ridge": ridge,
+    "regression": regression,
+    "adaptive": adaptive,
+    "shapley": shapley,
+    "process": process,
+    "tree_ridge": tree_ridge,
+    "proxyspex": proxyspex,
+    "spex": spex,
 }
 
 

@@ -295,6 +295,26 @@ def test_a_dry_run_says_what_the_run_spends(call, tmp_path, options):
     assert sum(game.values for game in stored(tmp_path / "j.db")) == plan["calls"]
 
 
+def test_a_run_that_may_stop_is_forecast_at_most(call):
+    """With --target-r2 a dry run says at most, and the run ends early and says why."""
+    command = ["explain", LONG, "--target-r2", "0.5"]
+    assert "at most 1,024 of a budget of 1,024" in call(*command, "--dry-run").stdout
+    e = found(call(*command, "--format", "json"))
+    assert e["cost"]["calls"] < e["provenance"]["budget"] == 1024
+    assert "cleared R² 0.5 at look" in e["provenance"]["stopped"]
+    told = " ".join(call(*command).stdout.split())
+    assert f"{e['cost']['calls']} of 1,024 calls" in told
+    assert f"Ended early: {e['provenance']['stopped']}." in told
+
+
+def test_separate_ends_when_the_strongest_stand_apart(call):
+    """--separate 1 ends early when one word stands apart from all others."""
+    text = "the awful film of one of the sons of the man of the house by the sea"
+    e = found(call("explain", text, "--separate", "1", "--format", "json"))
+    assert e["provenance"]["stopped"].startswith("the strongest word stood apart from the rest")
+    assert e["cost"]["calls"] < e["provenance"]["budget"]
+
+
 def test_a_dry_run_counts_what_the_journal_knows(call, tmp_path):
     """Masks in the journal are free in a dry run, which leaves the journal as it is."""
     call("explain", LONG, "--budget", "40", "--explainer", "lime", "--journal", "j.db")

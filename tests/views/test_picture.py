@@ -42,10 +42,37 @@ def test_level_follows_the_lower_end(numbers, level):
 def test_fit_is_said_for_a_newcomer():
     """The sentence says the share explained, the interval, the masks, and the calls."""
     assert fit_of(judged(0.93, 0.88, 0.96)).sentence == (
-        "This account explains 93 % of how the output changes when words are removed (R² 0.93, "
-        "95 % interval 0.88 to 0.96, measured on 200 combinations it had not seen: uniform, not "
-        "used for fitting; 64 calls)."
+        "This account explains 93 % of how the output changes when words are removed; 7 % (4 % to "
+        "12 %) is unexplained (R² 0.93, 95 % interval 0.88 to 0.96, measured on 200 combinations "
+        "it had not seen: uniform, not used for fitting; 64 calls)."
     )
+
+
+@pytest.mark.parametrize(
+    ("numbers", "exhaustive", "said"),
+    [
+        ((0.83, 0.8, 0.85), False, "explains 83 % of how the output changes"),
+        ((0.83, 0.8, 0.85), False, "; 17 % (15 % to 20 %) is unexplained (R²"),
+        ((0.999, 0.99, 1.0), False, "; under 1 % (0 % to 1 %) is unexplained (R²"),
+        ((0.1, -0.4, 0.3), False, "; 90 % (70 % to 100 %) is unexplained (R²"),
+        ((-0.2, -0.4, 0.0), False, "; all of it is unexplained (R²"),
+        ((0.4, np.nan, np.nan), False, "; 60 % is unexplained (R²"),
+        ((0.4, 0.4, 0.4), True, "; 60 % is unexplained (R²"),
+    ],
+)
+def test_the_unexplained_share_is_said(numbers, exhaustive, said):
+    """Beside the share explained stands the share that is not, with its interval."""
+    assert said in fit_of(judged(*numbers, exhaustive=exhaustive)).sentence
+
+
+def test_a_run_that_ended_early_says_why():
+    """The line of the cost says of how many calls it used how many, and what was enough."""
+    e = games.sentiment(budget=40)
+    early = replace(e.provenance, stopped="the fit's interval cleared R² 0.9 at look 2 of 4")
+    cost = picture(replace(e, provenance=replace(early, budget=1024))).cost
+    assert cost.startswith("40 of 1,024 calls (")
+    assert cost.endswith("Ended early: the fit's interval cleared R² 0.9 at look 2 of 4.")
+    assert "Ended early" not in picture(e).cost
 
 
 def test_simple_account_of_every_mask_is_not_called_exact():

@@ -119,6 +119,8 @@ _OPTIONS = {
     "link": "link",
     "budget": "budget",
     "held_out": "held-out",
+    "target_r2": "target-r2",
+    "separate": "separate",
     "explainer": "explainer",
     "index": "index",
     "order": "order",
@@ -132,6 +134,8 @@ def spelled(message: str) -> str:
     message = message.replace(", or raise Journal(path, wait_s=)", "")
     message = re.sub(r"Journal\(path\)", "--journal PATH", message)
     message = re.sub(r"Journal\(('[^']*'|\"[^\"]*\")\)", r"--journal \1", message)
-    message = re.sub(rf"\b({names})=(?=['\"(\d-])", lambda m: f"--{_OPTIONS[m[1]]} ", message)
+    message = re.sub(
+        rf"\b({names})=(?=['\"(\d-]|nan|inf)", lambda m: f"--{_OPTIONS[m[1]]} ", message
+    )
     message = re.sub(rf"\b({names})=", lambda m: f"--{_OPTIONS[m[1]]}", message)
     return re.sub(r"\bheld_out\b", "--held-out", message)

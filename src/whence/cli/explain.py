@@ -53,12 +53,22 @@ class Question:
     explainer: str | None
     budget: int | None
     held_out: int | None
+    target_r2: float | None
+    separate: int | None
     seed: int
     journal: Path | None
 
     def plan(self, game: Game) -> Plan:
-        """The masks that `explain` would value; calls nothing."""
-        return plan(game, self.explainer, budget=self.budget, rng=self.seed, held_out=self.held_out)
+        """The masks that `explain` would value, at most; calls nothing."""
+        return plan(
+            game,
+            self.explainer,
+            budget=self.budget,
+            rng=self.seed,
+            held_out=self.held_out,
+            target_r2=self.target_r2,
+            separate=self.separate,
+        )
 
     def explain(self, game: Game, progress: Bar) -> Explanation:
         """The explanation of the game."""
@@ -69,6 +79,8 @@ class Question:
             rng=self.seed,
             held_out=self.held_out,
             progress=progress,
+            target_r2=self.target_r2,
+            separate=self.separate,
         )
 
 
@@ -151,6 +163,23 @@ def command(
             metavar="N", help="How many of them measure the fit only.  [default: a fifth]"
         ),
     ] = None,
+    target_r2: Annotated[
+        float | None,
+        typer.Option(
+            "--target-r2",
+            metavar="R2",
+            help="Stop early when the fit surely clears this R², such as 0.9.",
+            show_default=False,
+        ),
+    ] = None,
+    separate: Annotated[
+        int | None,
+        typer.Option(
+            metavar="K",
+            help="Stop early when the K strongest units stand apart from the rest.",
+            show_default=False,
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Same seed, same result.")] = 0,
     top: shown.Top = 8,
     form: shown.Form = None,
@@ -185,6 +214,8 @@ def command(
             explainer,
             budget,
             held_out,
+            target_r2,
+            separate,
             seed,
             journal,
         )

@@ -40,6 +40,8 @@ class Forecast:
         tokens: tokens the model reads for the paid calls, or None when not known.
         seconds: how long the paid calls take.
         timed: masks the seconds were measured on, just now.
+        looks: how many intervals are taken, where the run may stop and at its end; with any, the
+            numbers are at most.
     """
 
     game: str
@@ -55,6 +57,7 @@ class Forecast:
     tokens: int | None
     seconds: float
     timed: int
+    looks: int
 
 
 def forecast(game: Game, design: Plan, journal: Path | None, form: str) -> str:
@@ -76,6 +79,7 @@ def forecast(game: Game, design: Plan, journal: Path | None, form: str) -> str:
         None if tokens is None else int(tokens.sum()),
         seconds,
         timed,
+        design.looks,
     )
     return in_lines(asdict(found)) if form == "json" else _in_words(found)
 
@@ -104,16 +108,17 @@ def _seconds(game: Game, missing: Masks, tokens: np.ndarray | None) -> tuple[flo
 
 def _in_words(found: Forecast) -> str:
     every = ", every mask there is" if found.exhaustive else ""
+    most = "at most " if found.looks else ""
     held = f", {found.held_out:,} of them held out to measure the fit" if found.held_out else ""
     seconds = (
         f"about {found.seconds:.1f} of model time, timed on {found.timed} of these texts just now"
     )
     rows = {
         "game": found.game,
-        "calls": f"{found.calls:,} of a budget of {found.budget:,}{every}{held}",
+        "calls": f"{most}{found.calls:,} of a budget of {found.budget:,}{every}{held}",
         "duplicates": f"{found.duplicates:,}, free",
         "known": f"{found.known:,} in the journal, free",
-        "to pay": f"{found.paid:,}, and up to {found.repeats} repeats to look for noise",
+        "to pay": f"{most}{found.paid:,}, and up to {found.repeats} repeats to look for noise",
         "tokens": "not known" if found.tokens is None else f"{found.tokens:,}",
         "seconds": seconds if found.paid else "none",
     }

@@ -124,7 +124,7 @@ def uniform_weights(masks: NDArray[np.bool_]) -> Floats:
     """
     m, n = masks.shape
     size = masks.sum(axis=1)
-    share = min(1.0, max(m - 2, 0) / max(2.0**n - 2, 1.0))
+    share = min(1.0, max(m - 2, 0) / max(2.0 ** min(n, 1000) - 2, 1.0))
     return np.where((size == 0) | (size == n), share, 1.0)
 
 

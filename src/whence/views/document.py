@@ -128,6 +128,7 @@ def _provenance(e: Explanation) -> dict[str, Any]:
         "identity": made.identity,
         "versions": dict(made.versions),
         "interrupted": bool(made.interrupted),
+        "stopped": made.stopped,
     }
 
 

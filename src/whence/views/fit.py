@@ -105,13 +105,24 @@ def _measured(e: Explanation) -> str:
     what = f"This account explains {share} of how the output changes when {plural(e.units.kind)} "
     if fit.exhaustive:
         return (
-            f"{what}are removed (R² {_r2(r2)}, measured on all {fit.masks:,} combinations, "
-            f"{fit.distribution}; {_calls(e)})."
+            f"{what}are removed; {_unexplained(e)} (R² {_r2(r2)}, measured on all "
+            f"{fit.masks:,} combinations, {fit.distribution}; {_calls(e)})."
         )
     return (
-        f"{what}are removed (R² {_r2(r2)}, 95 % interval {_interval(e)}, measured on "
-        f"{fit.masks:,} combinations it had not seen: {fit.distribution}; {_calls(e)})."
+        f"{what}are removed; {_unexplained(e)} (R² {_r2(r2)}, 95 % interval {_interval(e)}, "
+        f"measured on {fit.masks:,} combinations it had not seen: {fit.distribution}; {_calls(e)})."
     )
+
+
+def _unexplained(e: Explanation) -> str:
+    """What the account leaves out, with its interval unless that is a point."""
+    fit = e.fidelity
+    share, least, most = (min(max(1.0 - float(r2), 0.0), 1.0) for r2 in (fit.r2, fit.high, fit.low))
+    if share == 1.0:
+        return "all of it is unexplained"
+    known = not fit.exhaustive and math.isfinite(float(fit.low))
+    between = f" ({percent(least, 0)} to {percent(most, 0)})" if known else ""
+    return f"{percent(share, 0)}{between} is unexplained"
 
 
 def _calls(e: Explanation) -> str:
@@ -146,6 +157,8 @@ def _remedy(e: Explanation) -> str:
         )
     if e.provenance.interrupted:
         return "Let it run on."
+    if e.provenance.stopped:
+        return "It ended early: ask for more, or leave out what it ended for."
     fewer = "" if e.n <= 10 else ", or explain fewer, larger units"
     return f"Raise --budget (budget= in Python) above {e.provenance.budget:,}{fewer}."
 

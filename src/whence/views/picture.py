@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from whence.evaluation import inference
 from whence.explanation import Explanation
 from whence.indices import Interactions
 from whence.views import words
@@ -26,6 +27,10 @@ SMALL = 0.02
 ZERO = 1e-9
 #: An account that misses the model's own change by more than this part of it is remarked on.
 MISSED = 0.1
+
+#: Sets are tested on held-out masks at this false discovery rate, if there are so many masks.
+FDR, LEAST_TESTED = 0.1, 20
+CONFIRMED = ", confirmed"
 
 #: How `text_game` describes its game; the text itself is shown below.
 #: Labels longer than this are numbered by their place, for shortening may make them equal.
@@ -294,7 +299,11 @@ def _together(e: Explanation, asked: _Asked, alone: list[Row], *, exact: bool) -
     kinds = words.plural(e.units.kind)
     name = words.INTERACTIONS[found.index]
     note = f"{name}, sets of up to {found.order} {kinds}{_scale(e, found.index)}"
-    shown = _strongest(telling, asked.top)
+    shown = _tested(e, _strongest(telling, asked.top), found, exact=exact)
+    if any(row.said.endswith(CONFIRMED) for row in shown):
+        note += (
+            f"; confirmed: on the held-out masks too, at most {words.percent(FDR)} of them falsely"
+        )
     if shown:
         left = len(telling) - len(shown)
         rest = f"and {words.counted(left, 'weaker set')}" if left else ""
@@ -303,6 +312,23 @@ def _together(e: Explanation, asked: _Asked, alone: list[Row], *, exact: bool) -
     else:
         rest = f"No set of {kinds} matters beyond what its {kinds} do apart."
     return Table("Act together", note, _rescaled(shown), rest)
+
+
+def _tested(
+    e: Explanation, rows: tuple[Row, ...], found: Interactions, *, exact: bool
+) -> tuple[Row, ...]:
+    """The rows, those said to be confirmed that the held-out masks tell from zero."""
+    if exact or not rows or found.index != "faith_banzhaf" or len(e.judged) < LEAST_TESTED:
+        return rows
+    tested = inference.discoveries(
+        e.f, e.judged, e.fitted, index=found.index, order=found.order,
+        sets=[row.units for row in rows], fdr=FDR,
+    )  # fmt: skip
+    sure = {s for s, yes in zip(tested.sets, tested.confirmed, strict=True) if yes}
+    return tuple(
+        replace(row, said=f"{row.said}{CONFIRMED}" if row.units in sure else row.said)
+        for row in rows
+    )
 
 
 def _rescaled(rows: tuple[Row, ...]) -> tuple[Row, ...]:
@@ -348,16 +374,20 @@ def _hidden(e: Explanation, hidden: list[int]) -> str:
 
 
 def _cost(e: Explanation) -> str:
-    cost, seed = e.cost, e.provenance.seed
+    cost, seed, stopped = e.cost, e.provenance.seed, e.provenance.stopped
+    calls = words.counted(cost.calls, "call")
+    if stopped:
+        calls = f"{cost.calls:,} of {words.counted(e.provenance.budget, 'call')}"
     spent = [
-        f"{words.counted(cost.calls, 'call')} ({words.counted(cost.duplicates, 'duplicate')}, "
+        f"{calls} ({words.counted(cost.duplicates, 'duplicate')}, "
         f"{words.counted(cost.repeats, 'repeat')})",
         words.seconds(cost.seconds),
     ]
     if cost.tokens is not None:
         spent.append(words.counted(cost.tokens, "token"))
     spent.append("seed not known" if seed is None else f"seed {seed}")
-    return ", ".join(spent)
+    why = f". Ended early: {words.inert(stopped)}." if stopped else ""
+    return ", ".join(spent) + why
 
 
 def _made(e: Explanation) -> str:
