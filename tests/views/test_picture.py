@@ -178,3 +178,13 @@ def test_strengths_are_relative_to_the_largest():
     """The strongest has strength 1 or -1; what is not finite has none."""
     assert strengths([1.0, -4.0, float("nan")]) == (0.25, -1.0, 0.0)
     assert strengths([0.0, 0.0]) == (0.0, 0.0)
+
+
+def test_pairs_that_the_held_out_masks_confirm_say_so():
+    """With enough held-out masks a true pair is confirmed, with the rate; with few nothing is."""
+    shown = picture(games.table(list("abcdefgh"), budget=128)).sections[0].together
+    assert shown.rows[0].units == (0, 1)
+    assert shown.rows[0].said.endswith("confirmed")
+    assert "at most 10 % of them falsely" in shown.note
+    few = picture(games.table(list("abcdefgh"), budget=60)).sections[0].together
+    assert "confirmed" not in few.note + "".join(row.said for row in few.rows)

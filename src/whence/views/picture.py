@@ -301,9 +301,8 @@ def _together(e: Explanation, asked: _Asked, alone: list[Row], *, exact: bool) -
     note = f"{name}, sets of up to {found.order} {kinds}{_scale(e, found.index)}"
     shown = _tested(e, _strongest(telling, asked.top), found, exact=exact)
     if any(row.said.endswith(CONFIRMED) for row in shown):
-        note += (
-            f"; confirmed: on the held-out masks too, at most {words.percent(FDR)} of them falsely"
-        )
+        share = f"{100 * FDR:.0f} %"
+        note += f"; confirmed: on the held-out masks too, at most {share} of them falsely"
     if shown:
         left = len(telling) - len(shown)
         rest = f"and {words.counted(left, 'weaker set')}" if left else ""
