@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import brute
 import whence
+from recorder import Recorder, same
 from whence import Game, Samples, explain, indices, masks, plan
 from whence.errors import BudgetError, InputError, Interrupted, ModelError, NotFinite, ShapeError
 from whence.explain import default_budget
@@ -19,28 +20,6 @@ from whence.solvers.low_degree import LowDegree
 from whence.testing import planted
 
 LEAN = ["kernel_shap", "lime", "banzhaf", "permutation", "faith"]
-
-
-class Recorder:
-    """A value function that keeps every mask it was asked for."""
-
-    def __init__(self, truth, stop=None):
-        self.truth, self.stop, self.rows = truth, stop, []
-
-    def __call__(self, rows):
-        if self.stop is not None and len(self.rows) + len(rows) > self.stop:
-            raise KeyboardInterrupt
-        self.rows += [tuple(r) for r in rows.tolist()]
-        return self.truth(rows)
-
-
-def same(a, b):
-    """Whether two explanations hold the same numbers."""
-    np.testing.assert_array_equal(a.f.values, b.f.values)
-    assert a.f.sets == b.f.sets
-    assert a.fidelity == b.fidelity
-    np.testing.assert_array_equal(a.fitted.masks, b.fitted.masks)
-    np.testing.assert_array_equal(a.judged.masks, b.judged.masks)
 
 
 @settings(max_examples=60)

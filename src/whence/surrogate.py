@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from typing import NamedTuple
 
@@ -221,11 +222,17 @@ def _affordable(solver: Solver, n: int, m: int) -> bool:
 
 def refitted(name: str, solver: Solver, samples: Samples, group: Ints) -> Member:
     """A solver as a member: fitted without each fold, and to everything."""
-    guesses = np.full((len(samples), samples.columns.shape[1]), np.nan)
+    return Member(name, _guessed(solver.fit, samples, group), solver.fit(samples))
+
+
+def _guessed(fit: Callable[[Samples], Predictor], samples: Samples, group: Ints) -> Floats:
+    """Predictions `(m, q)` of every fold by a fit to the others; nan for fold -1."""
+    q = samples.columns.shape[1]
+    guesses = np.full((len(samples), q), np.nan)
     for g in range(int(group.max(initial=-1)) + 1):
-        f = solver.fit(samples.take(group != g))
-        guesses[group == g] = f(samples.masks[group == g]).reshape(-1, guesses.shape[1])
-    return Member(name, guesses, solver.fit(samples))
+        part = fit(samples.take(group != g))
+        guesses[group == g] = part(samples.masks[group == g]).reshape(-1, q)
+    return guesses
 
 
 def processes(samples: Samples, group: Ints) -> Iterator[Member]:
@@ -258,18 +265,9 @@ def processes(samples: Samples, group: Ints) -> Iterator[Member]:
         member = Member(name, full.guesses(samples, group), full) if m > REFIT else None
         if member is None or _loss(member, samples, group) > HARD:
             fast = replace(how, steps=8) if m <= REFIT else replace(how, steps=6, rows=320)
-            member = Member(name, _refitted(fast, samples, group), full)
+            member = Member(name, _guessed(partial(condition, fast), samples, group), full)
         least = min(least, _loss(member, samples, group))
         yield member
-
-
-def _refitted(how: WalshProcess, samples: Samples, group: Ints) -> Floats:
-    """Predictions `(m, q)` of every fold by a process, rates and all, fitted to the others."""
-    guesses = np.full((len(samples), samples.columns.shape[1]), np.nan)
-    for g in range(int(group.max(initial=-1)) + 1):
-        part = condition(how, samples.take(group != g))
-        guesses[group == g] = part(samples.masks[group == g]).reshape(-1, guesses.shape[1])
-    return guesses
 
 
 def _auditioned(

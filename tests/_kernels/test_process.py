@@ -112,12 +112,6 @@ def test_the_spectrum_of_the_mean_is_the_coefficients(post: process.Posterior) -
     assert np.allclose(spectrum[rows], cube.coefficients(post, indptr, indices), atol=1e-12)
 
 
-def test_energy_is_the_sum_of_all_squares(post: process.Posterior) -> None:
-    """The closed form of the posterior mean's energy equals the sum over all 2^n terms."""
-    truth = (cube.coefficients(post, *_terms()) ** 2).sum(axis=0)
-    assert np.allclose(cube.energy(post), truth, rtol=1e-10)
-
-
 def test_variance_at_a_mask_is_that_of_its_terms(post: process.Posterior) -> None:
     """The variance of a prediction equals the quadratic form in the coefficients' covariance."""
     signs = 1.0 - 2.0 * every(N)

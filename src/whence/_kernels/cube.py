@@ -79,18 +79,6 @@ def draws(
     return (terms - v[:, None] * (x.T @ solved)).T
 
 
-def energy(post: Posterior) -> Floats:
-    """Sum of squares of all 2^p coefficients of the posterior mean, `(q,)`: no truncation.
-
-    Source:
-        `c^2 sum_jk a_j a_k prod_i (1 + rho_i^2 x_ji x_ki)`.
-    """
-    rho = post.prior.rho**2
-    gram = kernel(post.x, post.x, post.prior._replace(rho=rho, scale=1.0, noise=0.0))
-    weight = post.prior.peak**2 * np.exp(np.log1p(rho).sum())
-    return weight * np.einsum("jq,jk,kq->q", post.a, gram, post.a, optimize=True)
-
-
 def search(
     post: Posterior, most: int, *, degree: int = 6, beam: int = 150
 ) -> tuple[NDArray[np.bool_], Floats]:

@@ -19,7 +19,7 @@ from whence.errors import BudgetError, InputError
 from whence.samples import Samples
 from whence.setfunction import SetFunction
 from whence.solvers.low_degree import uniform_weights
-from whence.solvers.paths import tuned
+from whence.solvers.paths import fed, tuned
 
 Floats = NDArray[np.float64]
 
@@ -75,13 +75,7 @@ class Lasso:
         Raises:
             BudgetError: fewer than eight samples, or too many terms.
         """
-        samples = samples.distinct()
-        if len(samples) < min(self.needs(samples.n), 2**samples.n):
-            raise BudgetError(
-                f"Lasso(degree={self.degree}) was given {len(samples)} samples and needs at least "
-                f"{self.needs(samples.n)}. Raise the budget."
-            )
-        return tuned(self, samples, 5)
+        return tuned(self, fed(self, samples, f"Lasso(degree={self.degree})"), 5)
 
     def path(self, samples: Samples) -> SetFunction:
         """Fits at every penalty; see `Path.path`."""

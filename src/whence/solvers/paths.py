@@ -12,6 +12,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from whence.errors import BudgetError
 from whence.masks import folds
 from whence.samples import Samples
 from whence.setfunction import SetFunction
@@ -72,6 +73,28 @@ class Alone:
     def told(self, at: NDArray[np.intp]) -> str:
         """The solver as it prints itself."""
         return repr(self.solver)
+
+
+def fed(solver: Solver | Path, samples: Samples, told: str, otherwise: str = "") -> Samples:
+    """The distinct samples, if they are as many as the solver needs, or all there are.
+
+    Args:
+        solver: who is to be fed.
+        samples: what came.
+        told: the solver's name for people.
+        otherwise: what to do if the budget cannot be raised, such as ", or lower the degree".
+
+    Raises:
+        BudgetError: too few samples.
+    """
+    samples = samples.distinct()
+    needed = solver.needs(samples.n)
+    if len(samples) < min(needed, 2**samples.n):
+        raise BudgetError(
+            f"{told} was given {len(samples)} samples and needs at least {needed}. Raise the "
+            f"budget{otherwise}."
+        )
+    return samples
 
 
 def setting(path: SetFunction, at: NDArray[np.intp]) -> SetFunction:

@@ -16,12 +16,13 @@ from whence._kernels import terms as csr
 from whence._kernels.least_squares import parities
 from whence._kernels.terms import Family
 from whence._kernels.tree_spectra import Spectra
-from whence.errors import BudgetError, InputError
+from whence.errors import InputError
 from whence.masks import folds
 from whence.samples import Samples
 from whence.setfunction import SetFunction
 from whence.solvers.boosting import Boosting, Grown, grow, pruned, spectra, staged
 from whence.solvers.low_degree import uniform_weights
+from whence.solvers.paths import fed
 from whence.solvers.tree_ridge import joined, paths, with_constant
 
 Floats = NDArray[np.float64]
@@ -98,12 +99,7 @@ class ProxySpex:
         Raises:
             BudgetError: fewer than sixteen samples.
         """
-        samples = samples.distinct()
-        if len(samples) < min(self.needs(samples.n), 2**samples.n):
-            raise BudgetError(
-                f"ProxySpex was given {len(samples)} samples and needs at least "
-                f"{self.needs(samples.n)}. Raise the budget, or use a ridge on single units."
-            )
+        samples = fed(self, samples, "ProxySpex", ", or use a ridge on single units")
         weights = uniform_weights(samples.masks)
         group = folds(samples.masks, self.groups)
         trains = [group != g for g in range(int(group.max(initial=-1)) + 1)]

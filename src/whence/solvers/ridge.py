@@ -17,7 +17,7 @@ from whence.errors import BudgetError, InputError
 from whence.samples import Samples
 from whence.setfunction import SetFunction
 from whence.solvers.low_degree import uniform_weights
-from whence.solvers.paths import tuned
+from whence.solvers.paths import fed, tuned
 
 
 @dataclass(frozen=True)
@@ -71,13 +71,7 @@ class Ridge:
         Raises:
             BudgetError: fewer than eight samples, or too many terms.
         """
-        samples = samples.distinct()
-        if len(samples) < min(self.needs(samples.n), 2**samples.n):
-            raise BudgetError(
-                f"Ridge(degree={self.degree}) was given {len(samples)} samples and needs at least "
-                f"{self.needs(samples.n)}. Raise the budget."
-            )
-        return tuned(self, samples, 5)
+        return tuned(self, fed(self, samples, f"Ridge(degree={self.degree})"), 5)
 
     def path(self, samples: Samples) -> SetFunction:
         """Fits at every strength; see `Path.path`."""

@@ -15,12 +15,13 @@ from whence._kernels import terms as csr
 from whence._kernels.least_squares import parities
 from whence._kernels.terms import Family
 from whence._kernels.tree_spectra import Spectra
-from whence.errors import BudgetError, InputError
+from whence.errors import InputError
 from whence.masks import folds
 from whence.samples import Samples
 from whence.setfunction import SetFunction
 from whence.solvers.boosting import Boosting, grow, spectra
 from whence.solvers.low_degree import uniform_weights
+from whence.solvers.paths import fed
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -77,12 +78,7 @@ class TreeRidge:
         Raises:
             BudgetError: fewer than sixteen samples.
         """
-        samples = samples.distinct()
-        if len(samples) < min(self.needs(samples.n), 2**samples.n):
-            raise BudgetError(
-                f"TreeRidge was given {len(samples)} samples and needs at least "
-                f"{self.needs(samples.n)}. Raise the budget, or use a ridge on single units."
-            )
+        samples = fed(self, samples, "TreeRidge", ", or use a ridge on single units")
         return tree_ridge_cv(samples, folds(samples.masks, self.groups), self)[1]
 
 
