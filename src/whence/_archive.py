@@ -27,6 +27,7 @@ VERSION = 1
 
 _FIT = ("r2", "low", "high", "constant", "noise")
 _SAMPLES = ("ends", "fitted", "judged")
+_UNITS = ("labels", "spans", "text", "kind")
 
 #: What numpy, zipfile and zlib raise on files that are cut short, damaged or something else.
 _UNREADABLE = (
@@ -59,6 +60,8 @@ def save(e: Explanation, path: Path) -> Path:
     }
     if e.f.deviations is not None:
         arrays["f_deviations"] = e.f.deviations
+    if e.units.grid is not None:
+        arrays["units_grid"] = e.units.grid
     for name in _SAMPLES:
         given: Samples = getattr(e, name)
         arrays[f"{name}_masks"] = pack(given.masks)
@@ -112,7 +115,7 @@ def _meta(e: Explanation) -> dict[str, Any]:
         "version": VERSION,
         "n": e.n,
         "basis": e.f.basis,
-        "units": asdict(e.units),
+        "units": {name: getattr(e.units, name) for name in _UNITS},
         "outputs": e.outputs,
         "unit": e.unit,
         "cost": asdict(e.cost),
@@ -132,6 +135,7 @@ def _build(meta: dict[str, Any], arrays: dict[str, Any]) -> Explanation:
     spans = units["spans"]
     provenance: dict[str, Any] = dict(meta["provenance"])
     provenance["versions"] = tuple((name, version) for name, version in provenance["versions"])
+    provenance["notes"] = tuple(provenance.get("notes", ()))
     given = {
         name: Samples(unpack(arrays[f"{name}_masks"], n), arrays[f"{name}_values"])
         for name in _SAMPLES
@@ -154,6 +158,7 @@ def _build(meta: dict[str, Any], arrays: dict[str, Any]) -> Explanation:
             None if spans is None else tuple((a, b) for a, b in spans),
             units["text"],
             units["kind"],
+            arrays.get("units_grid"),
         ),
         outputs=tuple(meta["outputs"]),
         unit=meta["unit"],

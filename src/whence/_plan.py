@@ -19,6 +19,7 @@ from whence.explainer import Explainer
 from whence.game import Game
 from whence.masks import Masks
 from whence.samples import Samples
+from whence.units import plural
 
 #: More units than this are refused: no budget a person pays for could tell them apart.
 MAX_UNITS = 5000
@@ -175,9 +176,9 @@ def arguments(
         )
     if game.n > MAX_UNITS:
         raise InputError(
-            f"{game.n:,} units ({game.units.kind}s) came; at most {MAX_UNITS:,} can be told apart "
-            "by masking. Cut coarser units (for text: units='sentence' or 'paragraph'), or pin "
-            "what need not be explained."
+            f"{game.n:,} units ({plural(game.units.kind)}) came; at most {MAX_UNITS:,} can be told "
+            "apart by masking. Cut coarser units (for text: units='sentence' or 'paragraph'), or "
+            "pin what need not be explained."
         )
     budget = default_budget(game.n) if budget is None else _whole("budget", budget)
     held = _held(min(budget, 2**game.n)) if held_out is None else _whole("held_out", held_out)

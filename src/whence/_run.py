@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from whence import masks as mask
 from whence.explanation import Cost
-from whence.game import Game, join, raw_values
+from whence.game import Game, Values, arriving, join, raw_values
 from whence.masks import Masks
 from whence.samples import Samples
 
@@ -22,28 +22,39 @@ Progress = Callable[[int, int], None]
 
 
 class Run:
-    """The values of one run as they arrive, in chunks of the game's batch."""
+    """The values of one run as they arrive, part by part."""
 
     def __init__(self, game: Game, progress: Progress | None, total: int) -> None:
         self.game, self.progress, self.total = game, progress, total
         self.rows = np.zeros((0, game.n), dtype=np.bool_)
-        self.raw: list[NDArray[np.float64]] = []
+        self.raw: list[Values] = []
         self.started = time.perf_counter()
         self.seconds = 0.0
         self.repeats = 0
 
     def value(self, rows: Masks) -> None:
-        """Value masks; each finished batch is kept, whatever happens to the next."""
-        for start in range(0, len(rows), self.game.batch):
-            chunk = rows[start : start + self.game.batch]
-            raw = raw_values(self.game.value, chunk)
-            if self.raw:
-                join([self.raw[0][:0], raw[:0]])
-            self.raw.append(raw)
-            self.rows = np.concatenate([self.rows, chunk])
-            self.seconds = time.perf_counter() - self.started
-            if self.progress is not None:
-                self.progress(len(self.rows), self.total)
+        """Value masks; what has arrived is kept, whatever happens to the rest.
+
+        It is kept in the order it was asked for, so that nothing later depends on which worker
+        was the fastest.
+        """
+        where: list[NDArray[np.intp]] = []
+        parts: list[Values] = []
+        try:
+            for at, raw in arriving(self.game, rows):
+                if self.raw or parts:
+                    join([(self.raw or parts)[0][:0], raw[:0]])
+                where.append(at)
+                parts.append(raw)
+                self.seconds = time.perf_counter() - self.started
+                if self.progress is not None:
+                    self.progress(len(self.rows) + sum(map(len, where)), self.total)
+        finally:
+            if parts:
+                asked = np.concatenate(where)
+                order = np.argsort(asked)
+                self.rows = np.concatenate([self.rows, rows[asked[order]]])
+                self.raw.append(np.concatenate(parts)[order])
 
     def samples(self) -> Samples:
         """Everything valued so far, as the explained quantity."""

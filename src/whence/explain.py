@@ -26,6 +26,7 @@ from whence.explanation import Explanation, Provenance
 from whence.game import Game
 from whence.samples import Samples
 from whence.setfunction import SetFunction
+from whence.units import plural
 
 __all__ = [
     "EXACT_BUDGET",
@@ -189,7 +190,8 @@ def _look(given: Arguments, run: Run, design: Plan) -> tuple[SetFunction, str]:
             kind = given.game.units.kind
             return (
                 f,
-                f"the strongest {kind if k == 1 else f'{k} {kind}s'} stood apart from the rest",
+                f"the strongest {kind if k == 1 else f'{k} {plural(kind)}'} stood apart from the "
+                "rest",
             )
     return f, ""
 
@@ -269,6 +271,8 @@ def _conclude(
             ),
             interrupted,
             stopped,
+            game.model,
+            () if game.notes is None else tuple(game.notes()),
         ),
     )
 

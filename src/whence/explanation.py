@@ -73,6 +73,8 @@ class Provenance:
         interrupted: whether the run was stopped from outside before its budget was spent.
         stopped: why the run ended of itself before its budget was spent, in words; "" if it did
             not.
+        model: the model's name, for people; "" when it has none.
+        notes: what a reader should know of how the values were made.
     """
 
     explainer: str
@@ -84,6 +86,8 @@ class Provenance:
     versions: tuple[tuple[str, str], ...] = ()
     interrupted: bool = False
     stopped: str = ""
+    model: str = ""
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ which masks are worth asking for (samplers), or what a text or a model is (lense
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,6 +21,45 @@ Values = NDArray[np.float64]
 ValueFunction = Callable[[Masks], Any]
 Readout = Callable[[Values], Values]
 TokenCount = Callable[[Masks], NDArray[np.int64]]
+#: Rows of some masks, or of other items, and their raw values.
+Part = tuple[NDArray[np.intp], Values]
+
+
+@runtime_checkable
+class Streams(Protocol):
+    """A value function whose answers arrive in parts, from a server, threads or a cluster."""
+
+    def __call__(self, masks: Masks, /) -> Any:
+        """Raw values `(b, *raw)` of masks `(b, n)`."""
+        ...
+
+    def stream(self, masks: Masks, /) -> Iterator[Part]:
+        """Rows of `masks` and their raw values, as they arrive, in any order, each row once."""
+        ...
+
+
+@dataclass(frozen=True)
+class InParts:
+    """A value function made of one that answers in parts.
+
+    Attributes:
+        stream: masks -> rows of them and their raw values, each row once.
+    """
+
+    stream: Callable[[Masks], Iterator[Part]]
+
+    def __call__(self, masks: Masks) -> Values:
+        """Raw values `(b, *raw)`; `(0,)` for no masks."""
+        return in_order(self.stream(masks))
+
+
+def in_order(parts: Iterable[Part]) -> Values:
+    """The raw values `(b, *raw)` of all parts, by row; `(0,)` when there are none."""
+    arrived = list(parts)
+    if not arrived:
+        return np.zeros(0)
+    order = np.argsort(np.concatenate([rows for rows, _ in arrived]))
+    return join([np.asarray(values, dtype=np.float64) for _, values in arrived])[order]
 
 
 @dataclass(frozen=True)
@@ -29,7 +68,9 @@ class Game:
 
     Attributes:
         value: `(b, n)` boolean masks -> `(b,)` or `(b, *out)` finite floats, the model's raw
-            outputs. Rows must be valued independently of one another.
+            outputs. Rows must be valued independently of one another. One that can answer in
+            parts as they arrive is `Streams`: then each part is kept at once. Any other is asked
+            for `batch` masks at a time.
         units: `Units`, a sequence of labels, or a count.
         readout: raw outputs `(b, *raw)` -> explained quantity `(b, *out)`, applied to what `value`
             returns; None explains the raw outputs. A journal stores what comes before it, so
@@ -43,6 +84,9 @@ class Game:
         again: like `value`, but always a fresh answer, to detect noise; None uses `value`.
         tokens: masks `(b, n)` -> tokens `(b,)` the model reads for them; None when not known.
         description: what is played, for people: model and input.
+        model: the model's name, for people.
+        notes: what a reader should know of how the values were made, asked when a run ends; None
+            when there is nothing to say.
     """
 
     value: ValueFunction
@@ -55,6 +99,8 @@ class Game:
     again: ValueFunction | None = None
     tokens: TokenCount | None = None
     description: str = ""
+    model: str = ""
+    notes: Callable[[], Sequence[str]] | None = None
 
     def __init__(
         self,
@@ -69,6 +115,8 @@ class Game:
         again: ValueFunction | None = None,
         tokens: TokenCount | None = None,
         description: str = "",
+        model: str = "",
+        notes: Callable[[], Sequence[str]] | None = None,
     ) -> None:
         """See the class.
 
@@ -96,6 +144,8 @@ class Game:
             "again": again,
             "tokens": tokens,
             "description": description,
+            "model": model,
+            "notes": notes,
         }
         for name, field in fields.items():
             object.__setattr__(self, name, field)
@@ -138,6 +188,53 @@ class Game:
             raw
             if self.readout is None
             else _checked(self.readout(raw), masks, len(raw), "the readout")
+        )
+
+
+def arriving(game: Game, masks: Masks) -> Iterator[Part]:
+    """Rows of `masks` and their raw values, checked, as they arrive; each row once.
+
+    Raises:
+        ModelError, ShapeError, NotFinite: as `Game.__call__`, after the parts that came before.
+    """
+    ask = game.value
+    if not isinstance(ask, Streams):
+        for start in range(0, len(masks), game.batch):
+            rows = np.arange(start, min(start + game.batch, len(masks)))
+            yield rows, raw_values(game.value, masks[rows])
+        return
+    due = np.ones(len(masks), dtype=np.bool_)
+    for where, answer in _named(ask.stream(masks.copy()), masks):
+        rows = np.asarray(where, dtype=np.intp)
+        _check_due(rows, due)
+        due[rows] = False
+        yield rows, _checked(answer, masks[rows], len(rows), "stream")
+    if due.any():
+        raise ShapeError(
+            f"stream ended with {int(due.sum())} of {len(masks)} masks unanswered; every mask "
+            "must come once, or an error must say why not."
+        )
+
+
+def _named(parts: Iterator[Any], masks: Masks) -> Iterator[Any]:
+    """The same parts; what the model raises on the way becomes a ModelError."""
+    try:
+        yield from parts
+    except WhenceError:
+        raise
+    except Exception as error:
+        raise ModelError(
+            f"the model raised {type(error).__name__}: {error} (while valuing {len(masks)} masks). "
+            "Try game.value on one of them alone."
+        ) from error
+
+
+def _check_due(rows: NDArray[np.intp], due: NDArray[np.bool_]) -> None:
+    inside = rows.ndim == 1 and bool(np.all((rows >= 0) & (rows < len(due))))
+    if not inside or not due[rows].all() or len(np.unique(rows)) < len(rows):
+        raise ShapeError(
+            f"stream gave rows {rows.tolist()[:8]} of {len(due)} masks; each of them must come "
+            "once, by its position."
         )
 
 

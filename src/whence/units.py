@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
 
 from whence.errors import InputError
 
@@ -21,18 +24,27 @@ class Units:
         spans: `(start, end)` character offsets of each unit in `text`, or None.
         text: the text the spans point into, or None.
         kind: what one unit is called: "word", "sentence", "column", "unit" ...
+        grid: the unit of each pixel of an image or sample of a series, in its shape, -1 where
+            something is always present; or None. It only says where to draw the units: two Units
+            that differ in nothing else are equal.
     """
 
     labels: tuple[str, ...]
     spans: tuple[tuple[int, int], ...] | None = None
     text: str | None = None
     kind: str = "unit"
+    grid: NDArray[np.int32] | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.spans is not None and len(self.spans) != len(self.labels):
             raise InputError(
                 f"{len(self.labels)} labels and {len(self.spans)} spans came; "
                 "each unit needs one of both, or leave spans out."
+            )
+        if self.grid is not None and not -1 <= self.grid.min() <= self.grid.max() < len(self):
+            raise InputError(
+                f"{len(self.labels)} labels and a grid from {self.grid.min()} to "
+                f"{self.grid.max()} came; it must name units from 0 on, or -1 for none."
             )
 
     def __len__(self) -> int:
@@ -53,6 +65,15 @@ class Units:
             seen[label] += 1
             names.append(label if total[label] == 1 else f"{label} [{seen[label]}]")
         return tuple(names)
+
+
+def plural(kind: str) -> str:
+    """More than one of a kind of unit: words, patches, categories."""
+    if kind.endswith("y") and kind[-2:-1] not in "aeiou":
+        return kind[:-1] + "ies"
+    if kind.endswith(("ch", "sh", "x")):
+        return kind + "es"
+    return kind if kind.endswith("s") else kind + "s"
 
 
 def as_units(units: Units | Sequence[str] | int) -> Units:

@@ -17,7 +17,10 @@ import pytest
 
 from whence.adapters import onnx as adapter
 from whence.adapters.onnx import OnnxClassifier, load_classifier
+from whence.adapters.options import Options
 from whence.errors import InputError, MissingExtra
+from whence.models import sentiment
+from whence.scoring import Executor, HiddenText, Scorer
 
 FOLDER = Path(str(files("whence.models")))
 MODEL, TOKENIZER = FOLDER / "sentiment.onnx", FOLDER / "tokenizer.json"
@@ -150,3 +153,64 @@ def test_importing_the_adapter_imports_no_framework() -> None:
         "sys.exit(bool({'onnxruntime', 'tokenizers'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_embedded_model_says_what_it_is(model: OnnxClassifier) -> None:
+    """Its facts hold its name, its old identity, its classes, its length, and [UNK] as its mask."""
+    facts = sentiment.load().facts
+    assert (facts.name, facts.identity) == (sentiment.NAME, model.identity)
+    assert (facts.scores, facts.labels) == ("logits", ("negative", "positive"))
+    assert (facts.max_tokens, facts.mask) == (512, "[UNK]")
+
+
+def test_facts_count_and_cut_as_the_model_does(model: OnnxClassifier) -> None:
+    """The counts and spans of the facts are the model's own."""
+    text = "a very good film"
+    facts = model.facts
+    assert facts.count_tokens is not None
+    assert facts.token_spans is not None
+    assert facts.count_tokens([text, ""]).tolist() == model.count_tokens([text, ""]).tolist()
+    assert list(facts.token_spans(text)) == model.token_spans(text)
+
+
+def test_it_is_a_scorer_and_an_executor(model: OnnxClassifier) -> None:
+    """The classifier keeps both protocols of the seam between lenses and adapters."""
+    assert isinstance(model, Scorer)
+    assert isinstance(model, Executor)
+
+
+def test_parts_are_the_call_to_the_bit(model: OnnxClassifier) -> None:
+    """Streamed parts hold every position once, at most 32 each, with the bits of a call."""
+    texts = [*some_texts(100, seed=3), *["good film"] * 70]
+    parts = list(model.stream(texts))
+    rows = np.concatenate([where for where, _ in parts])
+    assert sorted(rows.tolist()) == list(range(len(texts)))
+    assert max(len(where) for where, _ in parts) == adapter.text.BATCH
+    assert np.array_equal(np.concatenate([v for _, v in parts]), model(texts)[rows])
+
+
+def test_hidden_words_keep_their_places(model: OnnxClassifier) -> None:
+    """A text of which nothing is hidden is the text; hiding a word is not dropping it."""
+    text = "not a very good film"
+    whole, hidden = model([HiddenText(text), HiddenText(text, ((0, 3),))])
+    plain, dropped = model([text, "a very good film"])
+    assert np.array_equal(whole, plain)
+    assert np.abs(hidden - plain).max() > 0.1
+    assert np.abs(hidden - dropped).max() > 1e-4
+
+
+def test_what_is_hidden_does_not_reach_the_score(model: OnnxClassifier) -> None:
+    """Two texts that differ only where both are hidden, in words of one token, score alike."""
+    texts = [HiddenText(f"a {word} film", ((2, 2 + len(word)),)) for word in ("good", "dull")]
+    assert model.count_tokens(texts).tolist() == [5, 5]
+    first, second = model(texts)
+    np.testing.assert_allclose(first, second, atol=1e-6)
+
+
+def test_nothing_can_be_said_of_the_embedded_model() -> None:
+    """`embedded:` takes no name, and no option: both are refused."""
+    pytest.importorskip("onnxruntime")
+    with pytest.raises(InputError, match="one model is embedded"):
+        sentiment.opened("other", Options())
+    with pytest.raises(InputError, match="labels= came for the embedded model"):
+        sentiment.opened("", Options(labels=("a", "b")))

@@ -339,11 +339,11 @@ def test_a_dry_run_counts_what_the_journal_knows(call, tmp_path):
 
 
 def test_a_dry_run_in_words(call):
-    """As text a dry run says what is spent and how the seconds were found."""
+    """As text a dry run says what a run would cost, and which calls were made to find out."""
     told = call("explain", SENTENCE, "--dry-run").stdout
     assert "64 of a budget of 64" in told
     assert "timed on" in told
-    assert "Nothing was spent" in told
+    assert "Only the 8 timed calls were made" in told
 
 
 def test_no_file_without_a_journal(call, tmp_path):

@@ -34,6 +34,7 @@ app.command("explain", epilog=explain.EPILOG)(explain.command)
 app.command("show")(show.command)
 app.command("explainers")(show.explainers)
 app.command("indices")(show.indices)
+app.command("adapters")(show.adapters)
 app.add_typer(journal.app, name="journal")
 
 

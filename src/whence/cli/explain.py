@@ -1,87 +1,33 @@
-"""Holds `whence explain`: a text and options in, an explanation on stdout out.
+"""Holds `whence explain`: an input, a model and options in, an explanation on stdout out.
 
-It does not know how a text becomes a game (the lens), how a game is explained (explain), nor how
-an explanation is drawn (views).
+It does not know how an input becomes a game (games), how a model is opened (asking), nor how an
+explanation is drawn (views).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from whence.cli import options as o
 from whence.cli import output as shown
-from whence.cli.common import STOPPED, Debug, Quiet, plain, reported, say
-from whence.cli.forecast import forecast
-from whence.cli.progress import Bar
+from whence.cli.asking import Question, answer
+from whence.cli.common import Debug, Quiet, reported
+from whence.cli.games import Cut, Source, messages_of
 from whence.cli.reading import read_text
-from whence.cli.remembering import FullOnce
-from whence.errors import InputError, Interrupted
-from whence.explain import Plan, explain, plan
-from whence.explanation import Explanation
-from whence.game import Game
-from whence.journal import Journal
-from whence.lenses.inputs.readouts import predicted_class, with_output
-from whence.lenses.inputs.text import text_game
-
-if TYPE_CHECKING:
-    from whence.adapters.onnx import OnnxClassifier
+from whence.errors import InputError
 
 EPILOG = """\b
 Examples:
   whence explain "Her acting never fails to impress"
   whence explain --file review.txt --units sentence --out review.html
-  cat review.txt | whence explain - --format json --journal answers.db
+  whence explain "The capital of France is" --model FOLDER --target " Paris"
+  whence explain "Why is the sky blue?" --chat --model openai:NAME
+  whence explain --model pipeline.skops --table rows.csv --row 7
+  whence explain --model FOLDER --image picture.png --units patches:8
 """
-
-
-@dataclass(frozen=True)
-class Question:
-    """What is asked of the model, as the command line gave it; see the options of `command`."""
-
-    text: str
-    units: str
-    parts: tuple[str, ...]
-    absent: str
-    pin: tuple[str, ...]
-    output: str | None
-    link: str
-    explainer: str | None
-    budget: int | None
-    held_out: int | None
-    target_r2: float | None
-    separate: int | None
-    seed: int
-    journal: Path | None
-
-    def plan(self, game: Game) -> Plan:
-        """The masks that `explain` would value, at most; calls nothing."""
-        return plan(
-            game,
-            self.explainer,
-            budget=self.budget,
-            rng=self.seed,
-            held_out=self.held_out,
-            target_r2=self.target_r2,
-            separate=self.separate,
-        )
-
-    def explain(self, game: Game, progress: Bar) -> Explanation:
-        """The explanation of the game."""
-        return explain(
-            game,
-            self.explainer,
-            budget=self.budget,
-            rng=self.seed,
-            held_out=self.held_out,
-            progress=progress,
-            target_r2=self.target_r2,
-            separate=self.separate,
-        )
 
 
 def command(
@@ -97,14 +43,29 @@ def command(
     file: Annotated[
         Path | None, typer.Option(metavar="PATH", help="Read the text from this UTF-8 file.")
     ] = None,
+    image: o.Image = None,
+    table: o.Table = None,
+    row: o.Row = 0,
+    background: o.Background = None,
+    size: o.Size = 100,
+    group: o.Group = None,
+    model: o.Model = "",
+    target: o.Target = None,
+    contrast: o.Contrast = None,
+    write: o.Write = 16,
+    question: o.Asked = "",
+    chat: o.Chat = False,
+    system: o.System = None,
     units: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="KIND",
-            help="What is switched off: word, sentence, paragraph, line, token, or marked (what "
-            "stands in {braces}).",
+            help="What is switched off. Of a text: word, sentence, paragraph, line, token, "
+            "document, function, json, or marked (what stands in {braces}); of a conversation: "
+            "turn or these; of a picture: patches:8 or slic:50.  [default: word, turn, patches:8; "
+            "of a row its columns]",
         ),
-    ] = "word",
+    ] = None,
     part: Annotated[
         list[str] | None,
         typer.Option(
@@ -114,31 +75,38 @@ def command(
         ),
     ] = None,
     absent: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="HOW",
-            help="What stands in an absent unit's place: drop, mask:[UNK], or baseline: and a "
-            "text of as many units.",
+            help="What stands in an absent unit's place. In a text: drop, mask:[UNK], hide (from "
+            "attention), or baseline: and a text of as many units; in a picture: blur, mean, "
+            "constant:0 or noise; in a row: marginal, gaussian, copula, neighbours:20 or "
+            "baseline.  [default: drop, blur, marginal]",
         ),
-    ] = "drop",
+    ] = None,
     pin: Annotated[
         list[str] | None,
-        typer.Option(metavar="TEXT", help="A piece that is always there. Repeatable."),
+        typer.Option(
+            metavar="TEXT", help="A piece, or a column, that is always there. Repeatable."
+        ),
     ] = None,
     output: Annotated[
         str | None,
         typer.Option(
             metavar="CLASS",
-            help="Class to explain, all, or a contrast such as positive-negative.  "
-            "[default: the class the model predicts]",
+            help="Class to explain, all, or a contrast such as positive-negative; of a "
+            "continuation: tokens, or a phrase of it.  [default: the class the model predicts, "
+            "or the whole continuation]",
         ),
     ] = None,
     link: Annotated[
-        str,
+        str | None,
         typer.Option(
-            metavar="SCALE", help="Scale: log-odds, log-probability, probability or logit."
+            metavar="SCALE",
+            help="Scale: log-odds, log-probability, probability or logit.  [default: log-odds of "
+            "a class, log-probability of a continuation]",
         ),
-    ] = "log-odds",
+    ] = None,
     explainer: Annotated[
         str | None,
         typer.Option(
@@ -153,7 +121,7 @@ def command(
         int | None,
         typer.Option(
             metavar="N",
-            help="The most different texts the model is asked.  [default: every mask of up to "
+            help="The most different inputs the model is asked.  [default: every mask of up to "
             "10 units, else 16 a unit and at least 1024]",
         ),
     ] = None,
@@ -180,6 +148,7 @@ def command(
             show_default=False,
         ),
     ] = None,
+    refine: o.Refine = None,
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Same seed, same result.")] = 0,
     top: shown.Top = 8,
     form: shown.Form = None,
@@ -193,22 +162,66 @@ def command(
         ),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what the run would cost, and stop.")
+        bool,
+        typer.Option("--dry-run", help="Say what the run would cost, from a few calls, and stop."),
     ] = False,
+    price: o.Price = None,
+    workers: o.Workers = "",
+    task: o.Task = "",
+    labels: o.Labels = "",
+    scores: o.Scores = "",
+    method: o.Method = "",
+    trust: o.Trust = None,
+    tokenizer: o.Tokenizer = None,
+    device: o.Device = "",
+    dtype: o.Dtype = "",
+    base_url: o.BaseUrl = "",
+    key_variable: o.KeyVariable = "",
+    concurrency: o.Concurrency = 0,
+    timeout: o.Timeout = 0.0,
+    tier: o.Tier = "",
     width: shown.Width = None,
     no_colour: shown.NoColour = False,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Explain what the embedded sentiment model says of TEXT."""
+    """Explain what a model says of TEXT, a picture, or a row of a table."""
     with reported(debug):
         look = shown.output(index, order, top, form, out, width, no_colour, quiet)
+        from whence.adapters.options import Options
+
+        told = Options(
+            task=task,
+            target=target,
+            contrast=contrast,
+            question=question,
+            chat=chat,
+            system=system,
+            tokenizer=tokenizer,
+            labels=tuple(labels.split(",")) if labels else (),
+            scores=scores,
+            trusted=tuple(trust or ()),
+            method=method,
+            device=device,
+            dtype=dtype,
+            base_url=base_url,
+            key_variable=key_variable,
+            concurrency=concurrency,
+            timeout=timeout,
+            tier=tier,
+        )
+        source = _source(text or [], file, image, table, chat)
+        if table is not None:
+            source = Source(
+                table=table, row=row, background=background, size=size, groups=tuple(group or ())
+            )
         asked = Question(
-            read_text(text or (), file),
-            units,
-            tuple(part or ()),
-            absent,
-            tuple(pin or ()),
+            source,
+            Cut(units, tuple(part or ()), absent, tuple(pin or ())),
+            model,
+            told,
+            workers,
+            write,
             output,
             link,
             explainer,
@@ -216,105 +229,30 @@ def command(
             held_out,
             target_r2,
             separate,
+            refine,
             seed,
             journal,
         )
-        model = _model()
-        game = _game(asked, model)
-        design = asked.plan(game)
-        _check_length(game, model)
-        if dry_run:
-            plain(forecast(game, design, journal, look.form))
-        else:
-            _run(asked, model, game, look)
+        answer(asked, look, dry_run=dry_run, price=price)
 
 
-def _model() -> OnnxClassifier:
-    """The model that is asked: for now, always the embedded one.
+def _source(
+    text: list[str], file: Path | None, image: Path | None, table: Path | None, chat: bool
+) -> Source:
+    """The one thing that is explained.
 
     Raises:
-        MissingExtra: what runs it is not installed.
+        InputError: two things came, or none.
     """
-    from whence.models import sentiment
-
-    return sentiment.load()
-
-
-def _game(asked: Question, model: OnnxClassifier) -> Game:
-    """The game of the text; where no output was asked for, of every class."""
-    from whence.models import sentiment
-
-    game = text_game(
-        model,
-        asked.text,
-        units=asked.units,
-        parts=asked.parts or None,
-        absent=asked.absent,
-        pin=asked.pin,
-        tokenizer=model.token_spans,
-        output=_class(asked.output, model.labels),
-        link=asked.link,
-        labels=model.labels,
-        identity=model.identity,
-        count_tokens=model.count_tokens,
-    )
-    told = game.description.replace(model.identity, sentiment.NAME, 1)
-    return replace(game, description=told)
-
-
-def _class(output: str | None, labels: Sequence[str]) -> str | int:
-    if output is None:
-        return "all"
-    return int(output) if output.isdecimal() and output not in labels else output
-
-
-def _check_length(game: Game, model: OnnxClassifier) -> None:
-    tokens = int(model.count_tokens([game.units.text or ""])[0])
-    if tokens > model.max_tokens:
-        raise InputError(
-            f"the text is {tokens:,} tokens long; the model reads at most {model.max_tokens:,}, "
-            "the special ones included. Shorten it, or explain its parts one by one."
-        )
-
-
-def _run(asked: Question, model: OnnxClassifier, game: Game, look: shown.Output) -> None:
-    with nullcontext() if asked.journal is None else Journal(asked.journal) as journal:
-        kept = FullOnce.around(game if journal is None else journal.remember(game))
-        try:
-            with Bar(look.quiet) as bar:
-                e = asked.explain(_with_class(asked, model, kept), bar)
-        except KeyboardInterrupt as stop:
-            _stopped(stop, look, journal)
-            raise typer.Exit(STOPPED) from None
-        look.write(e)
-        if journal is not None and not look.quiet:
-            say(
-                f"journal {asked.journal}: {journal.paid:,} answers paid for, "
-                f"{journal.recalled:,} known before"
-            )
-
-
-def _with_class(asked: Question, model: OnnxClassifier, game: Game) -> Game:
-    """The game of the class the model predicts, unless another was asked for.
-
-    The call it takes is of the full text, which every run needs; `game` must remember it.
-    """
-    if asked.output is not None:
-        return game
-    best = predicted_class(game, model.labels)
-    return with_output(game, best, link=asked.link, labels=model.labels)
-
-
-def _stopped(stop: KeyboardInterrupt, look: shown.Output, journal: Journal | None) -> None:
-    """Show what can be said of the masks that were valued, and say what became of them."""
-    if not isinstance(stop, Interrupted):  # before the first answer, or after the last
-        say("\nstopped early, while nothing could be said yet.")
-    elif isinstance(stop.explanation, Explanation):
-        say(f"\nstopped early: what follows is fitted to the {stop.calls:,} answers so far.")
-        look.write(stop.explanation)
-    else:
-        say(f"\nstopped early: {stop.calls:,} answers are too few to say anything.")
-    if journal is None:
-        say("the answers are not kept; --journal PATH would keep them.")
-    else:
-        say(f"the answers are kept in {journal.path}; the same command goes on from there.")
+    given = {"--image": image, "--table": table, "--file": file, "TEXT": text or None}
+    came = [name for name, value in given.items() if value is not None]
+    if len(came) > 1 and (image is not None or table is not None):
+        raise InputError(f"{' and '.join(came)} came together; give one of them.")
+    if image is not None:
+        return Source(image=image)
+    if table is not None:
+        return Source(table=table)
+    read = read_text(text, file)
+    if chat and file is not None and file.suffix == ".json":
+        return Source(messages=messages_of(read))
+    return Source(text=read)

@@ -1,18 +1,20 @@
 """Holds forecast: what a run would cost, in words or as JSON, before it is paid.
 
-It does not know how masks are chosen. It times the model on a few of the texts and keeps none of
-their answers: free for a model on this machine, the only kind there is here.
+It does not know how masks are chosen. It times the model on a few of the inputs. A journal keeps
+their answers, so that nothing is paid for twice; without one they are lost.
 """
 
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
 from whence.cli.output import in_lines
+from whence.errors import InputError
 from whence.explain import Plan
 from whence.game import Game, raw_values
 from whence.journal import Journal
@@ -42,6 +44,7 @@ class Forecast:
         timed: masks the seconds were measured on, just now.
         looks: how many intervals are taken, where the run may stop and at its end; with any, the
             numbers are at most.
+        cost: what the tokens cost at the price that was given, or None.
     """
 
     game: str
@@ -58,13 +61,31 @@ class Forecast:
     seconds: float
     timed: int
     looks: int
+    cost: float | None
 
 
-def forecast(game: Game, design: Plan, journal: Path | None, form: str) -> str:
-    """What the run of that design would cost: JSON for form "json", else lines of text."""
+def forecast(
+    game: Game, design: Plan, journal: Path | None, form: str, price: float | None = None
+) -> str:
+    """What the run of that design would cost: JSON for form "json", else lines of text.
+
+    `price` is of a million tokens.
+
+    Raises:
+        InputError: a price, and a model that does not count its tokens.
+    """
+    if price is not None and game.tokens is None:
+        raise InputError(
+            f"price={price:g} came, and {game.model or 'this model'} does not count the tokens it "
+            "reads, so there is nothing to multiply. Leave --price out."
+        )
     missing = design.masks[~_known(game, design.masks, journal)]
     tokens = None if game.tokens is None else game.tokens(missing)
-    seconds, timed = _seconds(game, missing, tokens)
+    kept = journal if journal is not None and journal.exists() and len(missing) else None
+    with nullcontext() if kept is None else Journal(kept) as opened:
+        asked = game if opened is None else opened.remember(game)
+        seconds, timed = _seconds(asked, missing, tokens)
+    total = None if tokens is None else int(tokens.sum())
     found = Forecast(
         game.description,
         game.n,
@@ -76,10 +97,11 @@ def forecast(game: Game, design: Plan, journal: Path | None, form: str) -> str:
         design.calls - len(missing),
         len(missing),
         min(REPEATS, design.calls),
-        None if tokens is None else int(tokens.sum()),
+        total,
         seconds,
         timed,
         design.looks,
+        None if price is None or total is None else total * price / 1e6,
     )
     return in_lines(asdict(found)) if form == "json" else _in_words(found)
 
@@ -99,10 +121,11 @@ def _seconds(game: Game, missing: Masks, tokens: np.ndarray | None) -> tuple[flo
     sizes = missing.sum(axis=1) if tokens is None else tokens
     some = np.argsort(sizes, kind="stable")[np.linspace(0, len(missing) - 1, TIMED).astype(int)]
     some = np.unique(some)
-    raw_values(game.value, missing[some[:1]])
+    raw_values(game.value, missing[some[:1]])  # what a first call sets up is not counted
+    timed = some[1:] if len(some) > 1 else some
     started = time.perf_counter()
-    raw_values(game.value, missing[some])
-    each = (time.perf_counter() - started) / float(np.sum(sizes[some]))
+    raw_values(game.value, missing[timed])
+    each = (time.perf_counter() - started) / max(float(np.sum(sizes[timed])), 1.0)
     return round(each * float(np.sum(sizes)), 3), len(some)
 
 
@@ -111,7 +134,7 @@ def _in_words(found: Forecast) -> str:
     most = "at most " if found.looks else ""
     held = f", {found.held_out:,} of them held out to measure the fit" if found.held_out else ""
     seconds = (
-        f"about {found.seconds:.1f} of model time, timed on {found.timed} of these texts just now"
+        f"about {found.seconds:.1f} of model time, timed on {found.timed} of these calls just now"
     )
     rows = {
         "game": found.game,
@@ -120,7 +143,9 @@ def _in_words(found: Forecast) -> str:
         "known": f"{found.known:,} in the journal, free",
         "to pay": f"{most}{found.paid:,}, and up to {found.repeats} repeats to look for noise",
         "tokens": "not known" if found.tokens is None else f"{found.tokens:,}",
+        "cost": "" if found.cost is None else f"{most}{found.cost:,.4g} at the price given",
         "seconds": seconds if found.paid else "none",
     }
-    lines = [f"{name:<11} {words}" for name, words in rows.items()]
-    return "\n".join([*lines, "Nothing was spent or kept. Run it again without --dry-run."])
+    lines = [f"{name:<11} {words}" for name, words in rows.items() if words]
+    spent = f"Only the {found.timed} timed calls were made." if found.timed else "No call was made."
+    return "\n".join([*lines, f"{spent} Run it again without --dry-run."])

@@ -84,5 +84,15 @@ def indices() -> None:
                 plain(f"  {name:<20} {MEANINGS[name]}")
 
 
+def adapters() -> None:
+    """List what `--model` opens, a line each."""
+    from whence.adapters.opening import adapters as known
+
+    with reported():
+        for one in known():
+            by = "" if one.source == "whence" else f" (from {one.source})"
+            plain(f"{one.scheme:<14} {one.opens}{by}")
+
+
 def _first_sentence(doc: str) -> str:
     return " ".join(doc.split()).partition(". ")[0].rstrip(".")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from whence.errors import InputError, JournalError
-from whence.game import Game, ValueFunction, Values, join, raw_values
+from whence.game import Game, InParts, Part, Values, arriving, raw_values
 from whence.journal import export, faults
 from whence.journal.store import GameRecord, Slot, Store
 from whence.masks import Masks, as_masks, distinct
@@ -89,10 +90,12 @@ class Journal:
         """
         slot = _slot(game, _VALUE)
         self._store.touch(slot)
+        fresh = replace(game, value=game.again or game.value)
+        again = _slot(game, _AGAIN)
         return replace(
             game,
-            value=self._remembered(game, game.value, slot),
-            again=self._remembered(game, game.again or game.value, _slot(game, _AGAIN)),
+            value=InParts(self._remembered(game, slot)),
+            again=InParts(self._remembered(fresh, again)),
         )
 
     def known(self, game: Game, masks: ArrayLike) -> NDArray[np.bool_]:
@@ -164,34 +167,35 @@ class Journal:
         before = datetime.now(UTC) + timedelta(seconds=1) - timedelta(days=older_than_days)
         return self._store.delete(identity, before.isoformat(timespec="seconds"))
 
-    def _remembered(self, game: Game, ask: ValueFunction, slot: Slot) -> ValueFunction:
-        """`ask`, with the journal in front of it."""
+    def _remembered(self, game: Game, slot: Slot) -> Callable[[Masks], Iterator[Part]]:
+        """The game's raw values, with the journal in front of them, part by part."""
 
-        def value(masks: Masks) -> Values:
+        def stream(masks: Masks) -> Iterator[Part]:
             rows = as_masks(masks, game.n)
             if len(rows) == 0:
-                return raw_values(ask, rows)
+                yield np.zeros(0, dtype=np.intp), raw_values(game.value, rows)
+                return
             first, inverse = distinct(rows)
-            return self._answer(game, ask, slot, rows[first])[inverse]
+            copies = _copies(inverse, len(first))
+            for where, values in self._answers(game, slot, rows[first]):
+                same = [copies[at] for at in where.tolist()]
+                yield np.concatenate(same), np.repeat(values, list(map(len, same)), axis=0)
 
-        return value
+        return stream
 
-    def _answer(self, game: Game, ask: ValueFunction, slot: Slot, masks: Masks) -> Values:
-        """Raw values of distinct masks `(b, n)`, b > 0: from the file, then from the model."""
+    def _answers(self, game: Game, slot: Slot, masks: Masks) -> Iterator[Part]:
+        """Raw values of distinct masks `(b, n)`: from the file, then from the model."""
         known, recalled = self._store.get(slot, masks)
         self._count(recalled=len(recalled))
-        where, parts = [np.flatnonzero(known)], [recalled]
+        if len(recalled):
+            yield np.flatnonzero(known), recalled
         missing = np.flatnonzero(~known)
-        for start in range(0, len(missing), game.batch):
-            chunk = missing[start : start + game.batch]
-            where.append(chunk)
-            parts.append(self._pay(ask, slot, masks[chunk]))
-        order = np.argsort(np.concatenate(where))
-        return join([part for part in parts if len(part)])[order]
+        for where, values in arriving(game, masks[missing]):
+            rows = missing[where]
+            yield rows, self._keep(slot, masks[rows], values)
 
-    def _pay(self, ask: ValueFunction, slot: Slot, masks: Masks) -> Values:
-        """One call of the model, stored before anything else happens."""
-        values = raw_values(ask, masks)
+    def _keep(self, slot: Slot, masks: Masks, values: Values) -> Values:
+        """What the model answered, stored before anything else happens."""
         self._count(paid=len(masks))
         try:
             return self._store_through(slot, masks, values)
@@ -210,6 +214,12 @@ class Journal:
         with self._counting:
             self.paid += paid
             self.recalled += recalled
+
+
+def _copies(inverse: NDArray[np.intp], distinct_rows: int) -> list[NDArray[np.intp]]:
+    """The rows that each distinct mask came in."""
+    ends = np.cumsum(np.bincount(inverse, minlength=distinct_rows))
+    return np.split(np.argsort(inverse, kind="stable"), ends[:-1])
 
 
 def _slot(game: Game, repeat: int) -> Slot:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from importlib.resources import as_file, files
 
 from whence.adapters.onnx import OnnxClassifier, load_classifier
+from whence.adapters.options import Options
+from whence.errors import InputError
 
 NAME = "whence-sentiment-1"
 LABELS = ("negative", "positive")
@@ -28,4 +30,22 @@ def load(threads: int = 0) -> OnnxClassifier:
         as_file(folder / "sentiment.onnx") as model,
         as_file(folder / "tokenizer.json") as tokenizer,
     ):
-        return load_classifier(model, tokenizer, LABELS, max_tokens=MAX_TOKENS, threads=threads)
+        return load_classifier(
+            model, tokenizer, LABELS, max_tokens=MAX_TOKENS, threads=threads, name=NAME
+        )
+
+
+def opened(rest: str, options: Options) -> OnnxClassifier:
+    """The embedded model, for `--model embedded`.
+
+    Raises:
+        InputError: anything was said of it; there is one, and nothing about it to choose.
+        MissingExtra: as `load`.
+    """
+    options.only("the embedded model")
+    if rest:
+        raise InputError(
+            f"'embedded:{rest}' came; one model is embedded, and it is named 'embedded'. "
+            "For a model of your own give its file, folder or name."
+        )
+    return load()

@@ -1,4 +1,4 @@
-"""In: a Game or an Explainer of anybody's; out: an AssertionError that names the broken promise.
+"""In: anybody's Game, Scorer or Explainer; out: an AssertionError that names the broken promise.
 
 Beside the checks: planted games whose truth is known, and a scripted model of texts.
 """
@@ -7,6 +7,7 @@ from whence.testing import planted
 from whence.testing.explainer_checks import check_explainer, explainer_checks
 from whence.testing.game_checks import check_game, game_checks
 from whence.testing.planted import Planted
+from whence.testing.scorer_checks import check_scorer, scorer_checks
 from whence.testing.scripted import SentimentRules
 
 __all__ = [
@@ -14,7 +15,9 @@ __all__ = [
     "SentimentRules",
     "check_explainer",
     "check_game",
+    "check_scorer",
     "explainer_checks",
     "game_checks",
     "planted",
+    "scorer_checks",
 ]

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from whence.game import Game, Values
+from whence.game import Game, Values, arriving, raw_values
 from whence.testing.contract import close, gap, require, run, some_masks, untouched
 
 GameCheck = Callable[[Game, int | np.random.Generator], None]
@@ -62,6 +62,7 @@ def game_checks(*, tolerance: float = 1e-6, noisy: bool = False) -> Iterator[tup
         yield "neighbours", partial(_neighbours, tolerance=tolerance)
         yield "duplicates", partial(_duplicates, tolerance=tolerance)
         yield "batches", partial(_batches, tolerance=tolerance)
+        yield "stream", partial(_stream, tolerance=tolerance)
         yield "again", partial(_again, tolerance=tolerance)
 
 
@@ -175,6 +176,21 @@ def _batches(game: Game, rng: int | np.random.Generator, *, tolerance: float) ->
         close(whole, small, tolerance),
         "the batch size changes no value.",
         f"{gap(whole, small)} between batch={game.batch} and batch=3.",
+    )
+
+
+def _stream(game: Game, rng: int | np.random.Generator, *, tolerance: float) -> None:
+    """What arrives in parts is every mask once, worth what `value` says."""
+    rows = _masks_for(game, rng)
+    told = "`stream` gives every row once, by its position, with the value that `value` gives."
+    parts = run(told, lambda: list(arriving(game, rows)))
+    order = np.argsort(np.concatenate([where for where, _ in parts]))
+    streamed = np.concatenate([values for _, values in parts])[order]
+    whole = run(told, lambda: raw_values(game.value, rows))
+    require(
+        close(whole, streamed, tolerance),
+        told,
+        f"{gap(whole, streamed)} between the stream and the value function.",
     )
 
 

@@ -129,6 +129,8 @@ def _provenance(e: Explanation) -> dict[str, Any]:
         "versions": dict(made.versions),
         "interrupted": bool(made.interrupted),
         "stopped": made.stopped,
+        "model": made.model,
+        "notes": list(made.notes),
     }
 
 

@@ -12,7 +12,8 @@ from typing import Literal
 import numpy as np
 
 from whence.explanation import Explanation
-from whence.views.words import counted, decimals, number, percent, plural
+from whence.units import plural
+from whence.views.words import counted, decimals, number, percent
 
 Level = Literal["exact", "good", "fair", "poor", "constant"]
 

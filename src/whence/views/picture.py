@@ -6,7 +6,6 @@ of a section before its findings, in the order of the fields.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -15,6 +14,7 @@ import numpy as np
 from whence.evaluation import inference
 from whence.explanation import Explanation
 from whence.indices import Interactions
+from whence.units import plural
 from whence.views import words
 from whence.views.fit import Fit, fit_of
 from whence.views.tiles import Tile, strengths, tiles
@@ -32,10 +32,8 @@ MISSED = 0.1
 FDR, LEAST_TESTED = 0.1, 20
 CONFIRMED = ", confirmed"
 
-#: How `text_game` describes its game; the text itself is shown below.
 #: Labels longer than this are numbered by their place, for shortening may make them equal.
 LONG = 24
-_ON_TEXT = re.compile(r"(?P<model>.+) on \d+ [^']+ of (['\"]).*\2", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -210,7 +208,7 @@ def _says(model: str, name: str) -> str:
 def _value(e: Explanation) -> str:
     full, empty = float(e.full), float(e.empty)
     digits = words.decimals([full, empty])
-    none = f"with no {words.plural(e.units.kind)}"
+    none = f"with no {plural(e.units.kind)}"
     if e.unit == "probability":
         return f"{words.percent(full)} ({words.percent(empty)} {none})"
     before, after = words.number(empty, digits), words.number(full, digits)
@@ -222,12 +220,13 @@ def _value(e: Explanation) -> str:
 
 def _model(e: Explanation) -> tuple[str, str]:
     """The model's name where it is known, and what is explained where the name does not say it."""
-    described = e.provenance.game
-    found = _ON_TEXT.fullmatch(described) if e.units.text is not None else None
-    if found is None:
-        return "The model", words.inert(described)
-    name = words.inert(found["model"])
-    return ("The model" if name == "a callable" else name), ""
+    made = e.provenance
+    name = words.inert(made.model)
+    shown = e.units.text is not None and bool(name)
+    return (
+        "The model" if name in ("", "a callable") else name,
+        "" if shown else words.inert(made.game),
+    )
 
 
 # --- findings ---------------------------------------------------------------------------------
@@ -264,7 +263,7 @@ def _strongest(rows: Sequence[Row], most: int) -> tuple[Row, ...]:
 
 
 def _alone(e: Explanation, found: Interactions, rows: list[Row], top: int) -> Table:
-    kinds = words.plural(e.units.kind)
+    kinds = plural(e.units.kind)
     name, meaning = words.ATTRIBUTIONS.get(
         found.index,
         (f"{words.INTERACTIONS.get(found.index, found.index)} of order 1", "see the glossary"),
@@ -296,7 +295,7 @@ def _together(e: Explanation, asked: _Asked, alone: list[Row], *, exact: bool) -
     joint = [row for row in _rows(e, found, exact=exact) if len(row.units) > 1]
     largest = max((abs(row.value) for row in [*alone, *joint]), default=0.0)
     telling = [row for row in joint if row.sure and abs(row.value) > SMALL * largest]
-    kinds = words.plural(e.units.kind)
+    kinds = plural(e.units.kind)
     name = words.INTERACTIONS[found.index]
     note = f"{name}, sets of up to {found.order} {kinds}{_scale(e, found.index)}"
     shown = _tested(e, _strongest(telling, asked.top), found, exact=exact)
@@ -350,7 +349,7 @@ def _notes(e: Explanation, found: Interactions, rows: list[Row]) -> tuple[str, .
     each = words.number((own - said) / e.n, max(digits, words.decimals([(own - said) / e.n])))
     kind = e.units.kind
     return (
-        f"From no {words.plural(kind)} to all the model changes by {words.number(own, digits)}, "
+        f"From no {plural(kind)} to all the model changes by {words.number(own, digits)}, "
         f"and this account by {words.number(said, digits)}. What it misses is shared out evenly: "
         f"{each} of each {kind}'s value.",
     )
@@ -394,4 +393,5 @@ def _made(e: Explanation) -> str:
     version = dict(made.versions).get("whence", "")
     fitted = f" ({made.fitted_by})" if made.fitted_by else ""
     told = f"{made.explainer} explainer{fitted}, budget {made.budget:,}"
-    return words.inert(f"{told}, whence {version}" if version else told)
+    told = f"{told}, whence {version}" if version else told
+    return words.inert(". ".join([told, *made.notes]))

@@ -11,6 +11,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from whence.units import plural
+
 #: Characters that could act on a terminal or a page: controls, invisible marks that change the
 #: direction of text, line separators, lone surrogates.
 _ACTING = re.compile(
@@ -57,13 +59,6 @@ def _written(char: str, lines: bool) -> str:
     code = ord(char)
     wide = f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
     return _SHORT.get(char, f"\\x{code:02x}" if code <= 0xFF else wide)
-
-
-def plural(kind: str) -> str:
-    """More than one of a kind of unit."""
-    if kind.endswith("y") and kind[-2:-1] not in "aeiou":
-        return kind[:-1] + "ies"
-    return kind if kind.endswith("s") else kind + "s"
 
 
 def counted(count: int, kind: str) -> str:

@@ -139,13 +139,13 @@ def test_a_contrast_is_no_probability():
 
 def test_values_are_explained_as_they_are():
     """Plain numbers have no readout and no unit; labels name them."""
-    assert readout(None, "log-odds", ("x", "y"), "values") == (None, ("x", "y"), "")
+    assert readout(None, None, ("x", "y"), "values") == (None, ("x", "y"), "")
 
 
 @pytest.mark.parametrize(
     ("output", "link", "labels", "scores", "message"),
     [
-        (None, "log-odds", LABELS, "logits", "None came.*one of 'negative'.*predicted_class"),
+        (None, "log-odds", LABELS, "logits", "None came.*one of 'negative'.*'predicted'"),
         ("happy", "log-odds", LABELS, "logits", "'happy' came.*one of 'negative', 'neutral', 'pos"),
         ("1", "log-odds", LABELS, "logits", "output='1' came"),
         (3, "log-odds", LABELS, "logits", "output=3 came, which is no class"),
@@ -158,7 +158,7 @@ def test_values_are_explained_as_they_are():
         (0, "odds", (), "logits", "link='odds' came; it must be one of log-odds, log-prob"),
         (0, "logit", (), "probabilities", "link='logit' came with scores='probabilities'"),
         (0, "log-odds", (), "logit", "scores='logit' came; it must be one of logits"),
-        (0, "log-odds", (), "values", "output=0 came with scores='values'"),
+        (0, None, (), "values", "output=0 came with scores='values'"),
         (None, "probability", (), "values", "link='probability' came with scores='values'"),
         ("a", "log-odds", ("a", "a"), "logits", "labels came with a repeat"),
         ("a", "log-odds", "ab", "logits", "labels='ab' came; a sequence is needed"),

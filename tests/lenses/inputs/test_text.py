@@ -219,26 +219,26 @@ def test_bad_input_is_refused_before_the_model_is_called(text, options, message)
 
 def test_a_score_that_is_no_function_is_refused():
     """The message says what a score is."""
-    with pytest.raises(InputError, match="score came as str; a function from a list of texts"):
+    with pytest.raises(InputError, match="score came as str; a function from a list of inputs"):
         text_game("positive", "a b")
 
 
 def test_an_output_must_be_said():
     """Scores with classes and no output: the message shows how to explain the predicted class."""
-    with pytest.raises(InputError, match=r"output=None came.*with_output\(game, predicted_class"):
+    with pytest.raises(InputError, match=r"output=None came.*or 'predicted'"):
         text_game(sentiment, TEXT)
 
 
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        (lambda texts: [1.0], r"score returned shape \(1,\) for 4 texts"),
-        (lambda texts: 1.0, r"score returned shape \(\) for 4 texts"),
+        (lambda texts: [1.0], r"score returned shape \(1,\) for 4 inputs"),
+        (lambda texts: 1.0, r"score returned shape \(\) for 4 inputs"),
         (lambda texts: [[1.0], [1.0, 2.0]] * 2, "score returned a list that is not an array"),
     ],
 )
 def test_a_score_of_the_wrong_shape_is_refused(answer, message):
-    """The message says how many texts were asked."""
+    """The message says how many inputs were asked."""
     with pytest.raises(ShapeError, match=message):
         text_game(answer, "a b", scores="values")(every(2))
 

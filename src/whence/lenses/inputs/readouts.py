@@ -14,6 +14,7 @@ import numpy as np
 
 from whence.errors import GameError, InputError, ShapeError
 from whence.game import Game, Readout, Values, raw_values
+from whence.lenses.inputs.continuations import token_readout
 
 #: Link -> the unit of what it gives.
 LINKS = {
@@ -23,7 +24,7 @@ LINKS = {
     "logit": "logit",
 }
 #: What a model's raw numbers may be.
-SCORES = ("logits", "probabilities", "values")
+SCORES = ("logits", "probabilities", "log-probabilities", "values")
 #: Link -> the unit of the contrast of two classes: not a probability of either.
 CONTRASTS = {
     "log-odds": "log-ratio of two probabilities",
@@ -93,7 +94,11 @@ class ClassReadout:
 
 
 def readout(
-    output: str | int | None, link: str, labels: Sequence[str], scores: str
+    output: str | int | None,
+    link: str | None,
+    labels: Sequence[str],
+    scores: str,
+    split: int | None = None,
 ) -> tuple[Readout | None, tuple[str, ...], str]:
     """A readout, the names of its outputs, and its unit.
 
@@ -102,10 +107,13 @@ def readout(
             the ratio of their probabilities, or with link="probability" or "logit" the
             difference); "all", every class, one output each.
         link: "log-odds" (of the class against all others), "log-probability", "probability" or
-            "logit" (the raw score).
+            "logit" (the raw score); None is log-odds.
         labels: the classes' names in the order of the scores; without them "0", "1", ... are.
-        scores: "logits", "probabilities" (kept `CLIP` away from 0 and 1 before a logarithm), or
-            "values": plain numbers, explained as they are, with neither output nor link.
+        scores: "logits", "probabilities" (kept `CLIP` away from 0 and 1 before a logarithm),
+            "log-probabilities" of a continuation's tokens (see `token_readout`), or "values":
+            plain numbers, explained as they are; there output only picks a column by its label,
+            or all of them, and there is no link.
+        split: of log-probabilities, how many columns are the target's; the rest are a contrast's.
 
     Raises:
         InputError: an output, link or kind of scores that does not exist, or does not fit.
@@ -117,6 +125,9 @@ def readout(
         raise InputError(f"scores={scores!r} came; it must be one of {', '.join(SCORES)}.")
     if scores == "values":
         return _plain(output, link, labels)
+    if scores == "log-probabilities":
+        return token_readout(output, link, labels, split)
+    link = link or "log-odds"
     _check_link(link, scores)
     if len(set(labels)) < len(labels):
         raise InputError(
@@ -131,16 +142,17 @@ def with_output(
     game: Game,
     output: str | int,
     *,
-    link: str = "log-odds",
+    link: str | None = None,
     labels: Sequence[str] = (),
     scores: str = "logits",
+    split: int | None = None,
 ) -> Game:
     """The same game with another readout: the raw scores, and so a journal of them, still serve.
 
     Raises:
         InputError: as `readout`.
     """
-    read, outputs, unit = readout(output, link, labels, scores)
+    read, outputs, unit = readout(output, link, labels, scores, split)
     return replace(game, readout=read, outputs=outputs, unit=unit)
 
 
@@ -159,16 +171,46 @@ def predicted_class(game: Game, labels: Sequence[str] = ()) -> str | int:
     return labels[best] if labels else best
 
 
+@dataclass(frozen=True)
+class Column:
+    """Plain numbers `(b, columns)` -> one of them, `(b,)`.
+
+    Attributes:
+        at: which.
+    """
+
+    at: int
+
+    def __call__(self, raw: Values) -> Values:
+        """`(b,)`.
+
+        Raises:
+            ShapeError: there is no such column.
+        """
+        if raw.ndim != 2 or self.at >= raw.shape[1]:
+            raise ShapeError(
+                f"score returned shape {raw.shape}; output asks for column {self.at} of it."
+            )
+        return raw[:, self.at]
+
+
 def _plain(
-    output: str | int | None, link: str, labels: tuple[str, ...]
-) -> tuple[None, tuple[str, ...], str]:
-    if output is not None or link != "log-odds":
-        knob = f"output={output!r}" if output is not None else f"link={link!r}"
+    output: str | int | None, link: str | None, labels: tuple[str, ...]
+) -> tuple[Readout | None, tuple[str, ...], str]:
+    if link is not None:
         raise InputError(
-            f"{knob} came with scores='values': plain numbers are explained as they are. Leave "
-            "output and link out, or say scores='logits' or 'probabilities'."
+            f"link={link!r} came with scores='values': plain numbers are explained as they are. "
+            "Leave link out, or say scores='logits' or 'probabilities'."
         )
-    return None, labels, ""
+    if output is None or output == "all":
+        return None, labels, ""
+    at = _index(output, labels) if labels else None
+    if at is None:
+        raise InputError(
+            f"output={output!r} came with scores='values': plain numbers are explained as they "
+            f"are. Leave output out, or give {_exist(labels) if labels else 'labels='}."
+        )
+    return Column(at), (labels[at],), ""
 
 
 def _check_link(link: str, scores: str) -> None:
@@ -191,9 +233,7 @@ def _chosen(
     if output is None:
         raise InputError(
             "output=None came; the scores have classes, so say which to explain: "
-            f"{_exist(labels)}, 'all', or the one that the model predicts: "
-            "with_output(game, predicted_class(game, labels), labels=labels) on a game made with "
-            "output='all'."
+            f"{_exist(labels)}, 'all', or 'predicted' for the one that the model predicts."
         )
     one = _index(output, labels)
     if one is not None:

@@ -1,18 +1,19 @@
-"""Holds the absent policies (Drop, Replace, Baseline), and the texts that masks make with them.
+"""Holds the absent policies (Drop, Replace, Baseline, Hide), and what masks make of a text.
 
-It does not know how the text was cut (segment) nor what a model makes of a rendered text.
+It does not know how the text was cut (segment), how pieces are joined (joining), nor what a model
+makes of a rendered text.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
-
-import numpy as np
+from typing import Any, Protocol
 
 from whence.errors import InputError
+from whence.lenses.inputs.joining import hider, renderer
+from whence.lenses.inputs.making import digest
 from whence.lenses.inputs.segment import Segmented
 from whence.masks import Masks
 
@@ -102,6 +103,34 @@ class Baseline:
         return f"baseline-each:{json.dumps(list(self.texts))}"
 
 
+@dataclass(frozen=True)
+class Hide:
+    """An absent unit keeps its place, and the model may not attend to it.
+
+    For models that can be told so, which read "hidden" items (see `whence.scoring.Facts`);
+    `rendering` makes those.
+    """
+
+    def fill(self, cut: Segmented) -> Sequence[str]:
+        """Nothing takes an absent unit's place, so there is no text without it.
+
+        Raises:
+            InputError: always.
+        """
+        raise InputError(
+            f"absent='hide' came for {cut.units.kind}s that are sent as text, of which nothing can "
+            "be hidden; use absent='drop' or 'mask:...'."
+        )
+
+    def describe(self) -> str:
+        """`hide`."""
+        return "hide"
+
+
+#: Policies that are one word.
+_PLAIN: dict[str, Absent] = {"drop": Drop(), "hide": Hide()}
+
+
 def _aligned(text: str, cut: Segmented) -> Sequence[str]:
     """The units of a baseline text, one for each free unit of `cut`."""
     if cut.rule is None:
@@ -109,7 +138,7 @@ def _aligned(text: str, cut: Segmented) -> Sequence[str]:
             f"a baseline text came for {len(cut.cut)} units named by parts=, which cut no other "
             "text; give one replacement per unit: Baseline(('first', 'second', ...))."
         )
-    sent, spans = cut.rule(text)
+    sent, spans, *_ = cut.rule(text)
     if len(spans) != len(cut.cut):
         raise InputError(
             f"the baseline cuts into {len(spans)} and the text into {len(cut.cut)} "
@@ -122,7 +151,7 @@ def _aligned(text: str, cut: Segmented) -> Sequence[str]:
 
 
 def as_absent(policy: Absent | str) -> Absent:
-    """A policy from how the command line writes it: "drop", "mask:[UNK]" or "baseline:a text".
+    """A policy as the command line writes it: "drop", "mask:[UNK]", "baseline:a text" or "hide".
 
     Raises:
         InputError: another word, or nothing after the colon.
@@ -130,87 +159,63 @@ def as_absent(policy: Absent | str) -> Absent:
     if not isinstance(policy, str):
         return policy
     name, colon, rest = policy.partition(":")
-    if policy == "drop":
-        return Drop()
+    if policy in _PLAIN:
+        return _PLAIN[policy]
     if name == "mask" and colon:
         return Replace(rest)
     if name == "baseline" and rest.strip():
         return Baseline(rest)
     raise InputError(
         f"absent={policy!r} came; it must be 'drop', 'mask:' and what stands in an absent unit's "
-        "place ('mask:[UNK]'), or 'baseline:' and a text that cuts into as many units."
+        "place ('mask:[UNK]'), 'baseline:' and a text that cuts into as many units, or 'hide'."
     )
 
 
 @dataclass(frozen=True)
-class Renderer:
-    """Masks -> texts.
-
-    Between two kept neighbours stands one piece of glue, the first that stands between them in the
-    text, or none if none does. Whitespace at the ends of the text stays.
+class Rendering:
+    """Masks -> what the model reads for them, under an absent policy.
 
     Attributes:
-        before: whitespace the text begins with.
-        pieces: what is shown when present, what when absent, and the glue after it; units and
-            pinned text, in the order of the text.
-        columns: the piece that each unit is.
-        after: whitespace the text ends with.
+        cut: the text that was cut.
+        absent: the policy.
+        fill: what stands in each absent unit's place; () when they are hidden.
+        render: masks `(b, n)` -> b items.
+        kind: of the items: "text", or "hidden".
     """
 
-    before: str
-    pieces: tuple[tuple[str, str, str], ...]
-    columns: tuple[int, ...]
-    after: str
+    cut: Segmented
+    absent: Absent
+    fill: tuple[str, ...]
+    render: Callable[[Masks], Sequence[Any]]
+    kind: str
 
-    def __call__(self, masks: Masks) -> list[str]:
-        """The text of each mask `(b, n)`, in order."""
-        present = np.ones((len(masks), len(self.pieces)), dtype=np.bool_)
-        present[:, list(self.columns)] = masks
-        return [self._one(row) for row in present]
-
-    def _one(self, present: Masks) -> str:
-        out: list[str] = []
-        between = ""
-        for (shown, absent, glue), here in zip(self.pieces, present.tolist(), strict=True):
-            piece = shown if here else absent
-            if piece:
-                if out:
-                    out.append(between)
-                out.append(piece)
-                between = glue
-            elif not between:
-                between = glue
-        return self.before + "".join(out) + self.after
-
-
-def renderer(cut: Segmented, fill: Sequence[str]) -> Renderer:
-    """The renderer of a cut text, `fill[i]` standing in for unit i when it is absent."""
-    text, spans = cut.units.text or "", cut.units.spans or ()
-    pieces: list[tuple[str, str, str]] = []
-    columns: list[int] = []
-    at = 0
-    for (start, end), absent in zip(spans, fill, strict=True):
-        _add_gap(pieces, text[at:start])
-        columns.append(len(pieces))
-        pieces.append((text[start:end], absent, ""))
-        at = end
-    _add_gap(pieces, text[at:])
-    before, after = _edges(text)
-    return Renderer(before, tuple(pieces), tuple(columns), after)
+    def identity(self, model: str) -> str:
+        """Equal for two games of a model only if the same masks give the same raw scores."""
+        cut, layout = self.cut, self.cut.layout.describe()
+        return json.dumps(
+            {
+                "model": model,
+                # Raised when the rules of rendering change: old answers are not taken for new.
+                "render": 1,
+                "text": digest(cut.units.text or ""),
+                "spans": cut.units.spans,
+                "absent": self.absent.describe(),
+                "fill": digest(json.dumps(list(self.fill))),
+                "pinned": cut.pinned,
+            }
+            | ({"layout": layout} if layout else {}),
+            sort_keys=True,
+        )
 
 
-def _add_gap(pieces: list[tuple[str, str, str]], gap: str) -> None:
-    """Glue for the piece before, and a piece of its own for what is not whitespace."""
-    pinned = gap.strip()
-    before, after = _edges(gap)
-    if pieces:
-        shown, absent, _ = pieces[-1]
-        pieces[-1] = (shown, absent, before)
-    if pinned:
-        pieces.append((pinned, pinned, after))
+def rendering(cut: Segmented, absent: Absent | str) -> Rendering:
+    """What masks make of a cut text under an absent policy.
 
-
-def _edges(text: str) -> tuple[str, str]:
-    """The whitespace a text begins and ends with; all of it in the first if nothing else is."""
-    left = len(text) - len(text.lstrip())
-    return text[:left], text[max(left, len(text.rstrip())) :]
+    Raises:
+        InputError: a policy that does not exist, or does not fit the text.
+    """
+    policy = as_absent(absent)
+    if isinstance(policy, Hide):
+        return Rendering(cut, policy, (), hider(cut), "hidden")
+    fill = tuple(policy.fill(cut))
+    return Rendering(cut, policy, fill, renderer(cut, fill), "text")

@@ -8,16 +8,7 @@ from __future__ import annotations
 
 import re
 
-#: `(start, end)` character offsets.
-Span = tuple[int, int]
-
-
-def stripped(text: str, start: int, end: int) -> Span:
-    """The span without the whitespace at its edges; empty when that is all it holds."""
-    inner = text[start:end]
-    left = len(inner) - len(inner.lstrip())
-    return start + left, max(start + left, start + len(inner.rstrip()))
-
+from whence.lenses.inputs.layout import Span, stripped
 
 # --- words -----------------------------------------------------------------------------------
 

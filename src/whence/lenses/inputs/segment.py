@@ -1,32 +1,32 @@
 """Holds segment: a text cut into units, each with its place in the text.
 
 A unit's span never begins or ends with whitespace. What lies between two units is glue when it is
-only whitespace, and pinned text otherwise. This file does not know what becomes of a unit that is
-absent (render), nor where words and sentences end (rules).
+only whitespace, and pinned text otherwise, unless the cut's layout says more. This file does not
+know what becomes of a unit that is absent (render), nor where words and sentences (rules), JSON
+fields and documents (structure) or functions (code) end.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 
 from whence.errors import InputError
-from whence.lenses.inputs.rules import Span, lines, paragraphs, sentences, stripped, words
+from whence.lenses.inputs import code, structure
+from whence.lenses.inputs.layout import PLAIN, Cut, Layout, Span, Wrapper, stripped
+from whence.lenses.inputs.rules import lines, paragraphs, sentences, words
 from whence.units import Units
 
 #: Where a part or a pin is: its exact text, or `(start, end)` character offsets.
 Place = str | Span
 #: A text -> `(start, end)` of each of its tokens; special tokens are absent or of width 0.
 Tokenizer = Callable[[str], Iterable[Sequence[int]]]
-#: A text as the user wrote it -> the text that is sent, and the spans of its units.
-Rule = Callable[[str], tuple[str, list[Span]]]
-
-#: The unit kinds `segment` knows by name.
-KINDS = ("word", "sentence", "paragraph", "line", "token", "marked")
+#: A text as the user wrote it -> the text that is sent, the spans of its units, how they join.
+Rule = Callable[[str], Cut]
 
 
 @dataclass(frozen=True)
@@ -38,11 +38,13 @@ class Segmented:
         cut: the spans of everything the rule cut, pinned or not; `units.spans` is a part of it.
         rule: what cut the text, to cut another (a baseline) the same way; None for parts named
             one by one.
+        layout: how units are put together when some are absent.
     """
 
     units: Units
     cut: tuple[Span, ...]
     rule: Rule | None
+    layout: Layout = PLAIN
 
     @property
     def pinned(self) -> tuple[Span, ...]:
@@ -52,7 +54,7 @@ class Segmented:
 
 
 def segment(
-    text: str,
+    text: str | Segmented,
     units: str = "word",
     *,
     parts: Sequence[Place] | None = None,
@@ -62,12 +64,15 @@ def segment(
     """The units of a text, in the order of the text.
 
     Args:
-        text: what the model reads; with units="marked", the text with `{...}` around each unit.
+        text: what the model reads; with units="marked", the text with `{...}` around each unit. A
+            text that has been cut already is taken as it is, and nothing else is looked at.
         units: "word": a run of non-space, punctuation attached; scripts written without spaces
             (Chinese, Japanese, Thai, Lao, Khmer, Burmese) are cut by character, marks and
             punctuation staying with their character. "sentence", "paragraph" (between blank
-            lines), "line", "token" (as `tokenizer` cuts), or "marked": what stands in `{...}`;
-            the braces are not sent; `{{` and `}}` are literal braces.
+            lines), "line" (with its indentation), "token" (as `tokenizer` cuts), "document"
+            (retrieved documents, in tags or below headings), "split:" and what stands between two
+            units, "json" (leaf fields), "function" (of a program), or "marked": what stands in
+            `{...}`; the braces are not sent; `{{` and `}}` are literal braces.
         parts: the units themselves, in the order of the text, in place of a kind: substrings
             (each takes its next occurrence) or `(start, end)` spans.
         pin: substrings (every occurrence) or spans; a unit that overlaps one is never masked.
@@ -79,15 +84,41 @@ def segment(
         InputError: no usable text, an unknown kind, malformed braces, or a part or pin that
             cannot be placed.
     """
+    if isinstance(text, Segmented):
+        return text
     check_text(text)
     rule = _rule(units, parts, tokenizer)
-    sent, cut = rule(text)
-    check_text(sent)
-    spans = _unpinned(sent, cut, _places(pin))
-    labels = tuple(_label(sent[start:end]) for start, end in spans)
-    kind = "part" if parts is not None or units == "marked" else units
+    cut = rule(text)
+    check_text(cut.text)
+    kind = "part" if parts is not None or units in ("marked", "part") else units.partition(":")[0]
+    names = cut.labels or tuple(_label(cut.text[start:end]) for start, end in cut.spans)
+    whole = Units(names, tuple(cut.spans), cut.text, _NOUNS.get(kind, kind))
     again = rule if parts is None else None
-    return Segmented(Units(labels, tuple(spans), sent, kind), tuple(cut), again)
+    return pinned_out(Segmented(whole, whole.spans or (), again, cut.layout), pin)
+
+
+def pinned_out(cut: Segmented, pin: Sequence[Place]) -> Segmented:
+    """A cut text whose units are those that no pin overlaps.
+
+    Raises:
+        InputError: a pin that cannot be placed.
+    """
+    if not pin:
+        return cut
+    units = cut.units
+    free = _unpinned(units.text or "", list(units.spans or ()), _places(pin))
+    kept = set(free)
+    named = zip(units.labels, units.spans or (), strict=True)
+    labels = tuple(label for label, span in named if span in kept)
+    made = replace(cut, units=Units(labels, tuple(free), units.text, units.kind))
+    wrappers = tuple(_held(wrapper, made.pinned) for wrapper in cut.layout.wrappers)
+    return replace(made, layout=replace(cut.layout, wrappers=wrappers))
+
+
+def _held(wrapper: Wrapper, pinned: Sequence[Span]) -> Wrapper:
+    """The wrapper, which stays if something pinned is in it."""
+    stays = wrapper.stays or any(wrapper.start <= start < wrapper.end for start, _ in pinned)
+    return wrapper._replace(stays=stays)
 
 
 def check_text(text: object) -> None:
@@ -125,10 +156,12 @@ def _rule(kind: str, parts: Sequence[Place] | None, tokenizer: Tokenizer | None)
         return partial(_claimed, parts=_places(parts))
     if kind == "token":
         return partial(_tokens, tokenizer=tokenizer)
+    if kind.startswith("split:"):
+        return partial(structure.split, separator=kind.removeprefix("split:"))
     if kind not in _RULES:
         raise InputError(
-            f"units={kind!r} came; it must be one of {', '.join(KINDS)}. To name the units "
-            "yourself use parts=."
+            f"units={kind!r} came; it must be one of {', '.join(KINDS)}, or split: and what "
+            "stands between two units. To name the units yourself use parts=."
         )
     return _RULES[kind]
 
@@ -144,15 +177,15 @@ def _label(unit: str) -> str:
     return " ".join(f"U+{ord(char):04X}" for char in unit)
 
 
-def _whole(text: str, spans: Callable[[str], list[Span]]) -> tuple[str, list[Span]]:
+def _whole(text: str, spans: Callable[[str], list[Span]], layout: Layout = PLAIN) -> Cut:
     """A rule of a cutter that sends the text as it came."""
-    return text, spans(text)
+    return Cut(text, spans(text), layout)
 
 
 # --- tokens, marked text, parts ---------------------------------------------------------------
 
 
-def _tokens(text: str, tokenizer: Tokenizer | None) -> tuple[str, list[Span]]:
+def _tokens(text: str, tokenizer: Tokenizer | None) -> Cut:
     if tokenizer is None:
         raise InputError(
             "units='token' came without a tokenizer; give tokenizer=, a function from a text to "
@@ -170,7 +203,7 @@ def _tokens(text: str, tokenizer: Tokenizer | None) -> tuple[str, list[Span]]:
             )
         last = start
         _add_token(spans, stripped(text, start, end))
-    return text, spans
+    return Cut(text, spans)
 
 
 def _add_token(spans: list[Span], span: Span) -> None:
@@ -195,7 +228,7 @@ def _offsets(pair: Sequence[int], who: str, text: str) -> Span:
     return start, end
 
 
-def _marked(text: str) -> tuple[str, list[Span]]:
+def _marked(text: str) -> Cut:
     """The text without its markup, and where the marked units are."""
     sent: list[str] = []
     spans: list[Span] = []
@@ -215,7 +248,7 @@ def _marked(text: str) -> tuple[str, list[Span]]:
         length += len(piece)
     if opened is not None:
         raise _malformed(text, opened[0], "is never closed")
-    return "".join(sent), spans
+    return Cut("".join(sent), spans)
 
 
 def _braces(text: str) -> Iterator[tuple[str, str, int]]:
@@ -255,7 +288,7 @@ def _malformed(text: str, at: int, what: str) -> InputError:
     )
 
 
-def _claimed(text: str, parts: tuple[Place, ...]) -> tuple[str, list[Span]]:
+def _claimed(text: str, parts: tuple[Place, ...]) -> Cut:
     """The spans of parts that are given in the order of the text."""
     spans: list[Span] = []
     cursor = 0
@@ -269,7 +302,7 @@ def _claimed(text: str, parts: tuple[Place, ...]) -> tuple[str, list[Span]]:
             )
         spans.append(inner)
         cursor = end
-    return text, spans
+    return Cut(text, spans)
 
 
 def _claim(text: str, part: Place, number: int, cursor: int) -> Span:
@@ -328,10 +361,18 @@ def _pinned(text: str, pin: Place) -> list[Span]:
     return found
 
 
+#: Kind -> its rule, of those that need nothing but the text.
 _RULES: dict[str, Rule] = {
     "word": partial(_whole, spans=words),
-    "line": partial(_whole, spans=lines),
-    "paragraph": partial(_whole, spans=paragraphs),
     "sentence": partial(_whole, spans=sentences),
+    "paragraph": partial(_whole, spans=paragraphs),
+    "line": partial(_whole, spans=lines, layout=Layout(lines=True)),
+    "document": structure.documents,
+    "json": structure.fields,
+    "function": code.functions,
     "marked": _marked,
 }
+#: The unit kinds `segment` knows by name; beside them there is "split:" and a separator.
+KINDS = (*_RULES, "token")
+#: Kind -> what one unit is called, where it is not the kind itself.
+_NOUNS = {"json": "field", "split": "part"}

@@ -1,0 +1,162 @@
+"""Holds Question: what the command line asks, of which model; and the answering of it.
+
+It does not know how options are spelled (explain), nor how results are drawn (output).
+"""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import typer
+
+from whence.adapters.options import Options
+from whence.cli import output as shown
+from whence.cli.common import STOPPED, plain, say
+from whence.cli.forecast import forecast
+from whence.cli.games import Cut, Source, game_of, has_classes
+from whence.cli.progress import Bar
+from whence.errors import InputError, Interrupted
+from whence.explain import Plan, explain, plan
+from whence.explanation import Explanation
+from whence.game import Game
+from whence.journal import Journal
+from whence.lenses.inputs.ends import Known
+from whence.lenses.inputs.making import of_predicted
+from whence.scoring import Continues, Facts, Scorer
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of a model, as the command line gave it; see the options of `explain`."""
+
+    source: Source
+    cut: Cut
+    model: str
+    options: Options
+    workers: str
+    write: int
+    output: str | None
+    link: str | None
+    explainer: str | None
+    budget: int | None
+    held_out: int | None
+    target_r2: float | None
+    separate: int | None
+    refine: str | None
+    seed: int
+    journal: Path | None
+
+    def plan(self, game: Game) -> Plan:
+        """The masks that `explain` would value, at most; calls nothing."""
+        return plan(
+            game,
+            self.explainer,
+            budget=self.budget,
+            rng=self.seed,
+            held_out=self.held_out,
+            target_r2=self.target_r2,
+            separate=self.separate,
+        )
+
+    def explain(self, game: Game, progress: Bar) -> Explanation:
+        """The explanation of the game."""
+        return explain(
+            game,
+            self.explainer,
+            budget=self.budget,
+            rng=self.seed,
+            held_out=self.held_out,
+            progress=progress,
+            target_r2=self.target_r2,
+            separate=self.separate,
+        )
+
+    def game(self, model: Scorer) -> Game:
+        """The game of the input; where no output was asked for, of every class."""
+        return game_of(self.source, self.cut, model, model.facts, self.output, self.link, self.seed)
+
+
+def answer(asked: Question, look: shown.Output, *, dry_run: bool, price: float | None) -> None:
+    """Answer a question on stdout: what it would cost, or the explanation.
+
+    Raises:
+        InputError: what came cannot be used; nothing was spent, unless a file broke.
+    """
+    if price is not None and not dry_run:
+        raise InputError("--price came without --dry-run, which is what says a cost. Add it.")
+    model = _opened(asked)
+    if asked.refine is not None:
+        from whence.cli.refining import refined
+
+        refined(asked, model, look, dry_run=dry_run, price=price)
+        return
+    game = asked.game(model)
+    design = asked.plan(game)
+    if dry_run:
+        plain(forecast(game, design, asked.journal, look.form, price))
+    else:
+        _run(asked, model.facts, game, look)
+
+
+def _opened(asked: Question) -> Scorer:
+    """The model; one that writes continues the whole input where no target was given."""
+    from whence.adapters.opening import open_model
+
+    opened = partial(open_model, asked.model, asked.options)
+    if asked.options.target is None and asked.options.contrast is None:
+        opened = partial(_continuing, opened, asked.source, asked.write)
+    if not asked.workers:
+        return opened()
+    from whence.adapters.workers import spread
+
+    return spread(asked.workers, opened)
+
+
+def _continuing(opened: partial[Scorer], source: Source, most: int) -> Scorer:
+    model = opened()
+    return model.continuing(source.item, most) if isinstance(model, Continues) else model
+
+
+def _run(asked: Question, facts: Facts, game: Game, look: shown.Output) -> None:
+    with nullcontext() if asked.journal is None else Journal(asked.journal) as journal:
+        kept = Known.around(game if journal is None else journal.remember(game))
+        try:
+            with Bar(look.quiet) as bar:
+                e = asked.explain(with_class(asked, facts, kept), bar)
+        except KeyboardInterrupt as stop:
+            stopped(stop, look, journal)
+            raise typer.Exit(STOPPED) from None
+        look.write(e)
+        if journal is not None and not look.quiet:
+            say(
+                f"journal {asked.journal}: {journal.paid:,} answers paid for, "
+                f"{journal.recalled:,} known before"
+            )
+
+
+def with_class(asked: Question, facts: Facts, game: Game) -> Game:
+    """The game of the class the model predicts, unless another was asked for.
+
+    The call it takes is of the whole input, which every run needs; `game` must remember it.
+    """
+    if asked.output is not None or not has_classes(facts):
+        return game
+    return of_predicted(game, facts, asked.link)
+
+
+def stopped(stop: KeyboardInterrupt, look: shown.Output, journal: Journal | None) -> None:
+    """Show what can be said of the masks that were valued, and say what became of them."""
+    if not isinstance(stop, Interrupted):  # before the first answer, or after the last
+        say("\nstopped early, while nothing could be said yet.")
+    elif isinstance(stop.explanation, Explanation):
+        say(f"\nstopped early: what follows is fitted to the {stop.calls:,} answers so far.")
+        look.write(stop.explanation)
+    else:
+        say(f"\nstopped early: {stop.calls:,} answers are too few to say anything.")
+    if journal is None:
+        say("the answers are not kept; --journal PATH would keep them.")
+    else:
+        say(f"the answers are kept in {journal.path}; the same command goes on from there.")

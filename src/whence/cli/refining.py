@@ -1,0 +1,107 @@
+"""Holds the coarse-to-fine run of the command line: `--units document --refine sentence`.
+
+It does not know what is opened, nor how the budget is shared (refine).
+"""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from dataclasses import replace
+from typing import Any
+
+import typer
+
+from whence.cli import output as shown
+from whence.cli.asking import Question, stopped
+from whence.cli.common import STOPPED, plain, say
+from whence.cli.forecast import forecast
+from whence.cli.games import chosen_output, has_classes
+from whence.cli.progress import Bar
+from whence.errors import InputError
+from whence.explain import EXACT_BUDGET
+from whence.journal import Journal
+from whence.lenses.inputs.refine import Refined, refine
+from whence.scoring import Scorer
+from whence.units import plural
+
+
+def refined(
+    asked: Question, model: Scorer, look: shown.Output, *, dry_run: bool, price: float | None
+) -> None:
+    """Explain coarse units and the insides of those that matter; or say what it would cost.
+
+    Raises:
+        InputError: a picture or a row, or options that a coarse-to-fine run does not read.
+    """
+    _check(asked)
+    asked = replace(asked, budget=asked.budget or EXACT_BUDGET)
+    if dry_run:
+        # No run asks more than the budget, and whole units take no fewer tokens than their parts.
+        game = asked.game(model)
+        plain(forecast(game, asked.plan(game), asked.journal, look.form, price))
+        return
+    with nullcontext() if asked.journal is None else Journal(asked.journal) as journal:
+        try:
+            with Bar(look.quiet) as bar:
+                found = _run(asked, model, journal, bar)
+        except KeyboardInterrupt as stop:
+            stopped(stop, look, journal)
+            raise typer.Exit(STOPPED) from None
+        if not look.quiet:
+            say(_told(found))
+        look.write(found.best)
+
+
+def _run(asked: Question, model: Scorer, journal: Journal | None, bar: Bar) -> Refined:
+    chosen = chosen_output(asked.output, model.facts)
+    given: dict[str, Any] = {"link": asked.link, "pin": asked.cut.pin}
+    given["output"] = "predicted" if chosen == "all" and has_classes(model.facts) else chosen
+    if asked.cut.absent is not None:
+        given["absent"] = asked.cut.absent
+    assert asked.refine is not None
+    assert asked.budget is not None
+    return refine(
+        model,
+        asked.source.messages or asked.source.text or "",
+        coarse=asked.cut.units or ("turn" if asked.source.messages else "paragraph"),
+        fine=asked.refine,
+        budget=asked.budget,
+        explainer=asked.explainer,
+        rng=asked.seed,
+        remember=None if journal is None else journal.remember,
+        progress=bar,
+        **given,
+    )
+
+
+def _check(asked: Question) -> None:
+    if asked.source.text is None and asked.source.messages is None:
+        raise InputError("--refine came with a picture or a row; it opens units of a text.")
+    unread = {
+        "--part": asked.cut.parts,
+        "--held-out": asked.held_out,
+        "--target-r2": asked.target_r2,
+        "--separate": asked.separate,
+    }
+    for option, value in unread.items():
+        if value:
+            raise InputError(f"{option} came with --refine, which does not read it. Leave it out.")
+
+
+def _told(found: Refined) -> str:
+    """What was opened, in a line or two, before the explanation of it."""
+    units = found.coarse.units
+    names = units.names()
+    kinds = plural(units.kind)
+    lines = [
+        f"first the {len(units)} {kinds}, in {found.coarse.cost.calls:,} calls "
+        f"(R² {float(found.coarse.fidelity.r2):.2f}); {found.calls:,} calls in all"
+    ]
+    if found.opened:
+        lines.append("opened, being told from zero: " + "; ".join(names[i] for i in found.opened))
+    else:
+        lines.append(f"none of the {kinds} is told from zero, so none was opened")
+    if found.closed:
+        more = "; ".join(names[i] for i in found.closed)
+        lines.append(f"told from zero too, and left whole: {more}")
+    return "\n".join(lines)
