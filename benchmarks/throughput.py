@@ -17,6 +17,7 @@ import os
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +143,8 @@ def peers(model: Any, tokenizer: Any, samples: int) -> list[common.Row]:
     rows = []
     for name, play in (
         ("captum LLMAttribution, KernelShap", _captum),
-        ("shap Partition", _shap),
+        ("shap Partition", partial(_shap, batch="auto")),
+        ("shap Partition, batches of 64", partial(_shap, batch=64)),
         ("inseq LIME", _inseq),
     ):
         if common.version(name.split()[0]) is None:
@@ -197,7 +199,7 @@ def _captum(model: Any, tokenizer: Any, samples: int) -> Play:
     return action, lambda: done[0]
 
 
-def _shap(model: Any, tokenizer: Any, samples: int) -> Play:
+def _shap(model: Any, tokenizer: Any, samples: int, batch: int | str) -> Play:
     import shap
 
     model.config.is_decoder = True
@@ -210,7 +212,7 @@ def _shap(model: Any, tokenizer: Any, samples: int) -> Play:
     counted = Counted(model)
 
     def action() -> None:
-        explainer([" ".join(WORDS)], [TARGET], max_evals=samples, batch_size=64, silent=True)
+        explainer([" ".join(WORDS)], [TARGET], max_evals=samples, batch_size=batch, silent=True)
 
     return action, lambda: counted.rows
 

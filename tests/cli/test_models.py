@@ -130,6 +130,22 @@ def test_threads_change_nothing(call):
     assert values(spread) == pytest.approx(values(plain), abs=1e-4)
 
 
+def test_a_function_without_an_identity_has_no_journal(call, own):
+    """`--journal` with a plain function is refused, with what would help."""
+    done = call("explain", "hey! you!", "--model", f"{own}shouts", "--journal", "j.db")
+    assert done.exit_code == 2
+    assert "facts with an identity" in done.stderr
+
+
+@pytest.mark.usefixtures("model")
+def test_a_conversation_read_as_text_is_remarked_on(call, tmp_path):
+    """JSON messages without --chat are explained as text, and a note says so."""
+    (tmp_path / "c.json").write_text('[{"role": "user", "content": "a good film"}]')
+    done = call("explain", "--file", "c.json", "--budget", "20", "--explainer", "lime")
+    assert done.exit_code == 0
+    assert "--chat reads it as one" in done.stderr
+
+
 @pytest.mark.usefixtures("model")
 def test_a_price_is_a_product(call):
     """`--dry-run --price` multiplies the tokens by the price of a million."""
@@ -159,6 +175,9 @@ def test_the_timed_calls_of_a_dry_run_are_kept_in_a_journal(call, tmp_path):
         (["a b", "--model", "mystery:model"], "mystery"),
         (["a b", "--target", " c"], "target"),
         (["a b", "--image", "x.png"], "came together"),
+        (["a b", "--row", "0"], "--row came without --table"),
+        (["a b", "--size", "5", "--group", "a=b"], "--size and --group came without --table"),
+        (["a b", "--target", " c", "--write", "3"], "--write came with --target"),
         (["--image", "x.png", "--table", "t.csv"], "came together"),
         (["--image", "x.png", "--refine", "word"], "--refine came with a picture"),
         (["a b", "--workers", "slaves:3"], "slaves:3"),
@@ -212,7 +231,7 @@ class TestStories:
         ).stdout  # fmt: skip
         assert "' cried' rather than ' smiled'" in told
         own = call("explain", "Tom was sad. He", "--model", str(STORIES), "--write", "2").stdout
-        assert own.startswith("stories260K/hf says ")
+        assert own.startswith("stories260K/hf gives ")
 
     def test_a_chat_without_a_template_is_refused(self, call):
         """A model that has no chat template is named, and nothing is asked."""

@@ -121,16 +121,20 @@ def test_missed_change_is_remarked_on():
 @pytest.mark.parametrize(
     ("unit", "shown"),
     [
-        ("log-odds", "97.8 % (log-odds +3.81; +0.11 with no words)"),
-        ("nats", "+3.81 nats (+0.11 with no words)"),
-        ("", "+3.81 (+0.11 with no words)"),
-        ("probability", "381.0 % (11.0 % with no words)"),
+        ("log-odds", "says positive: 97.8 % (log-odds +3.81; +0.11 with no words)"),
+        ("nats", "gives positive: +3.81 nats (+0.11 with no words)"),
+        ("", "gives positive: +3.81 (+0.11 with no words)"),
+        ("probability", "says positive: 381.0 % (11.0 % with no words)"),
+        (
+            "log-probability (nats)",
+            "gives positive: +3.81 nats (log-probability; +0.11 with no words)",
+        ),
     ],
 )
 def test_value_is_said_in_its_unit(unit, shown):
     """Log-odds are also said as a probability; other units are said as they are."""
     e = replace(games.sentiment(), unit=unit)
-    assert picture(e).sections[0].headline == f"toy-model says positive: {shown}"
+    assert picture(e).sections[0].headline == f"toy-model {shown}"
 
 
 def test_probability_is_never_rounded_to_certainty():

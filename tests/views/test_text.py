@@ -196,3 +196,22 @@ def test_show_prints_it(capsys):
     """`Explanation.show` prints this text."""
     games.sentiment().show()
     assert "toy-model says positive" in capsys.readouterr().out
+
+
+def test_a_fit_that_cannot_be_judged_says_so():
+    """With too few held-out masks for an interval the light says that the fit is not known."""
+    game = whence.Game(lambda m: m @ np.arange(1.0, 9.0), 8)
+    e = whence.explain(game, budget=24, held_out=2)
+    shown = text(e, width=80, colour=False)
+    assert "Fit not known." in shown
+    assert "2 held-out combinations are too few" in shown
+
+
+def test_a_caution_stands_beside_the_fit():
+    """A note that begins with Caution is a warning under the fit, and not in the footer."""
+    game = whence.Game(
+        lambda m: m.sum(axis=1), 3, notes=lambda: ["Caution: half of it is guessed", "a plain note"]
+    )
+    shown = text(whence.explain(game, budget=8), width=80, colour=False)
+    assert shown.index("Caution: half of it is guessed") < shown.index("Units (Shapley")
+    assert shown.rstrip().endswith("a plain note")

@@ -115,7 +115,7 @@ def open_model(spec: str, options: Options = Options()) -> Scorer:  # noqa: B008
     return _opened_by(_registered(scheme, rest), rest, options)
 
 
-def load(spec: str = "", **options: Any) -> Scorer:
+def load(spec: str | Path = "", **options: Any) -> Scorer:
     """The scorer of a model that is named in words: `open_model` with the options as keywords.
 
     Args:
@@ -127,7 +127,13 @@ def load(spec: str = "", **options: Any) -> Scorer:
         InputError, MissingExtra: as `open_model`.
         TypeError: an option that does not exist.
     """
-    return open_model(spec, Options(**options))
+    if not isinstance(spec, str | Path):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InputError(
+            f"a {type(spec).__name__} came; load takes a model's name, folder or file. A model in "
+            "memory: whence.adapters.transformers.load, or the scorer of whence.adapters.sklearn "
+            "or whence.adapters.torch."
+        )
+    return open_model(str(spec), Options(**options))
 
 
 def adapters() -> tuple[Adapter, ...]:

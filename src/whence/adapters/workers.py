@@ -5,11 +5,17 @@ It does not know what is scored, nor how threads (executors) and copies (ray) ar
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from whence.errors import InputError
 from whence.executors import Threads
-from whence.scoring import Score, Scorer
+from whence.lenses.inputs.rows import TableReader
+from whence.scoring import Facts, Score, Scorer
+
+#: Rows of a table that a worker is given at a time, unless said otherwise: a row is soon scored.
+ROWS = 1024
 
 _NEEDED = (
     "it must be 'threads:' and how many, or 'ray:' and how many copies of the model; then, if need "
@@ -27,8 +33,8 @@ def spread(spec: str, factory: Callable[[], Score]) -> Scorer:
         factory: makes the scorer: once in this process for threads, in every worker for Ray.
 
     Returns:
-        `executors.Threads` or `adapters.ray.Replicas`; the latter holds processes until it is
-        closed, or this process ends.
+        `executors.Threads` or `adapters.ray.Replicas`, in `SpreadRows` where a model reads rows;
+        replicas hold processes until they are closed, or this process ends.
 
     Raises:
         InputError: another spec, a count below one; what `adapters.ray.replicas` raises.
@@ -42,11 +48,54 @@ def spread(spec: str, factory: Callable[[], Score]) -> Scorer:
     told = dict(_named(part, known, spec) for part in said)
     batch = _whole(told["batch"], spec) if "batch" in told else None
     if kind == "threads":
-        return Threads(factory(), workers, batch)
+        own = factory()
+        each = ROWS if isinstance(own, TableReader) else None
+        made = Threads(own, workers, batch or each)
+        return SpreadRows(made, own) if isinstance(own, TableReader) else made
     from whence.adapters.ray import replicas
 
     cpus, gpus = _number(told.get("cpus", "1"), spec), _number(told.get("gpus", "0"), spec)
-    return replicas(factory, workers, batch=batch, cpus=cpus, gpus=gpus)
+    made = replicas(factory, workers, batch=batch, cpus=cpus, gpus=gpus)
+    if made.facts.reads != {"row"}:
+        return made
+    made.batch = batch or ROWS
+    own = factory()
+    return SpreadRows(made, own) if isinstance(own, TableReader) else made
+
+
+@dataclass(frozen=True)
+class SpreadRows:
+    """Workers of a model of rows, which still says which columns it reads; see `TableReader`.
+
+    Attributes:
+        score: the workers.
+        reader: the model in this process.
+    """
+
+    score: Scorer
+    reader: TableReader
+
+    @property
+    def facts(self) -> Facts:
+        """What the model says of itself."""
+        return self.score.facts
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """See `TableReader`."""
+        return self.reader.names
+
+    def __call__(self, rows: Any, /) -> Any:
+        """Scores of a table's rows."""
+        return self.score(rows)
+
+    def reads(self, columns: Sequence[str]) -> tuple[str, ...]:
+        """See `TableReader`."""
+        return self.reader.reads(columns)
+
+    def ready(self, rows: Any) -> Any:
+        """See `TableReader`."""
+        return self.reader.ready(rows)
 
 
 def _named(part: str, known: tuple[str, ...], spec: str) -> tuple[str, str]:

@@ -18,7 +18,7 @@ from whence.cli.common import STOPPED, plain, say
 from whence.cli.forecast import forecast
 from whence.cli.games import Cut, Source, game_of, has_classes
 from whence.cli.progress import Bar
-from whence.errors import InputError, Interrupted
+from whence.errors import InputError, Interrupted, WhenceError
 from whence.explain import Plan, explain, plan
 from whence.explanation import Explanation
 from whence.game import Game
@@ -87,7 +87,11 @@ def answer(asked: Question, look: shown.Output, *, dry_run: bool, price: float |
     """
     if price is not None and not dry_run:
         raise InputError("--price came without --dry-run, which is what says a cost. Add it.")
+    _check_system(asked)
     model = _opened(asked)
+    _check_journal(asked, model.facts)
+    if not look.quiet:
+        _remark(asked, model.facts)
     if asked.refine is not None:
         from whence.cli.refining import refined
 
@@ -99,6 +103,36 @@ def answer(asked: Question, look: shown.Output, *, dry_run: bool, price: float |
         plain(forecast(game, design, asked.journal, look.form, price))
     else:
         _run(asked, model.facts, game, look)
+
+
+def _check_system(asked: Question) -> None:
+    turns = asked.source.messages or ()
+    if asked.options.system is not None and any(turn.role == "system" for turn in turns):
+        raise InputError(
+            "--system came with a conversation that has a system message of its own. Leave "
+            "--system out, or the message."
+        )
+
+
+def _check_journal(asked: Question, facts: Facts) -> None:
+    if asked.journal is not None and facts.identity is None:
+        raise InputError(
+            f"--journal came with {facts.name}, and nothing tells its answers from those of "
+            "another model: a function may do anything. Leave --journal out, or give the function "
+            "facts with an identity (see docs/adapters/callable.md)."
+        )
+
+
+def _remark(asked: Question, facts: Facts) -> None:
+    """What is probably not meant."""
+    target, text = asked.options.target, asked.source.text
+    if facts.scores != "log-probabilities" or not target or not text or asked.options.chat:
+        return
+    if target[0].isalnum() and not text[-1].isspace():
+        say(
+            f"note: the target {target!r} begins without a space, right after {text[-12:]!r}; "
+            f"if it is a word of its own, write {' ' + target!r}."
+        )
 
 
 def _opened(asked: Question) -> Scorer:
@@ -129,6 +163,9 @@ def _run(asked: Question, facts: Facts, game: Game, look: shown.Output) -> None:
         except KeyboardInterrupt as stop:
             stopped(stop, look, journal)
             raise typer.Exit(STOPPED) from None
+        except WhenceError:
+            _say_kept(journal)
+            raise
         look.write(e)
         if journal is not None and not look.quiet:
             say(
@@ -158,5 +195,12 @@ def stopped(stop: KeyboardInterrupt, look: shown.Output, journal: Journal | None
         say(f"\nstopped early: {stop.calls:,} answers are too few to say anything.")
     if journal is None:
         say("the answers are not kept; --journal PATH would keep them.")
-    else:
-        say(f"the answers are kept in {journal.path}; the same command goes on from there.")
+    _say_kept(journal)
+
+
+def _say_kept(journal: Journal | None) -> None:
+    if journal is not None and journal.paid:
+        say(
+            f"{journal.paid:,} answers are kept in {journal.path}; the same command goes on from "
+            "there."
+        )

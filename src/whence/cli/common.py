@@ -135,6 +135,9 @@ _OPTIONS = {
     "labels": "labels",
     "scores": "scores",
     "method": "method",
+    "trusted": "trust",
+    "fine": "refine",
+    "coarse": "units",
     "tokenizer": "tokenizer",
     "device": "device",
     "dtype": "dtype",
@@ -159,6 +162,7 @@ def spelled(message: str) -> str:
     message = message.replace(", or raise Journal(path, wait_s=)", "")
     message = re.sub(r"Journal\(path\)", "--journal PATH", message)
     message = re.sub(r"Journal\(('[^']*'|\"[^\"]*\")\)", r"--journal \1", message)
+    message = re.sub(rf"\b({names})=True\b", lambda m: f"--{_OPTIONS[m[1]]}", message)
     message = re.sub(
         rf"\b({names})=(?=['\"(\d-]|nan|inf)", lambda m: f"--{_OPTIONS[m[1]]} ", message
     )

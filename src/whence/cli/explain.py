@@ -6,6 +6,7 @@ explanation is drawn (views).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -14,8 +15,8 @@ import typer
 from whence.cli import options as o
 from whence.cli import output as shown
 from whence.cli.asking import Question, answer
-from whence.cli.common import Debug, Quiet, reported
-from whence.cli.games import Cut, Source, messages_of
+from whence.cli.common import Debug, Quiet, reported, say
+from whence.cli.games import Cut, Source, is_conversation, messages_of
 from whence.cli.reading import read_text
 from whence.errors import InputError
 
@@ -45,14 +46,14 @@ def command(
     ] = None,
     image: o.Image = None,
     table: o.Table = None,
-    row: o.Row = 0,
+    row: o.Row = None,
     background: o.Background = None,
-    size: o.Size = 100,
+    size: o.Size = None,
     group: o.Group = None,
     model: o.Model = "",
     target: o.Target = None,
     contrast: o.Contrast = None,
-    write: o.Write = 16,
+    write: o.Write = None,
     question: o.Asked = "",
     chat: o.Chat = False,
     system: o.System = None,
@@ -211,17 +212,26 @@ def command(
             tier=tier,
         )
         source = _source(text or [], file, image, table, chat)
+        of_table = {"--row": row, "--background": background, "--size": size, "--group": group}
         if table is not None:
             source = Source(
-                table=table, row=row, background=background, size=size, groups=tuple(group or ())
+                table=table,
+                row=row or 0,
+                background=background,
+                size=size or 100,
+                groups=tuple(group or ()),
             )
+        else:
+            _unread(of_table, "without --table, which is what it is about")
+        if target is not None:
+            _unread({"--write": write}, "with --target, which says what is explained")
         asked = Question(
             source,
             Cut(units, tuple(part or ()), absent, tuple(pin or ())),
             model,
             told,
             workers,
-            write,
+            write or 16,
             output,
             link,
             explainer,
@@ -234,6 +244,13 @@ def command(
             journal,
         )
         answer(asked, look, dry_run=dry_run, price=price)
+
+
+def _unread(options: Mapping[str, object], why: str) -> None:
+    """Refuses options that say something of what did not come."""
+    came = [option for option, value in options.items() if value is not None]
+    if came:
+        raise InputError(f"{' and '.join(came)} came {why}. Leave it out.")
 
 
 def _source(
@@ -255,4 +272,6 @@ def _source(
     read = read_text(text, file)
     if chat and file is not None and file.suffix == ".json":
         return Source(messages=messages_of(read))
+    if not chat and is_conversation(read):
+        say("note: this is a conversation in JSON, read as plain text; --chat reads it as one.")
     return Source(text=read)

@@ -94,6 +94,17 @@ def messages_of(text: str) -> Messages:
     return tuple(Message(turn["role"], turn["content"]) for turn in turns)
 
 
+def is_conversation(text: str) -> bool:
+    """Whether a text is a conversation in JSON."""
+    if not text.lstrip().startswith(("[", "{")):
+        return False
+    try:
+        messages_of(text)
+    except InputError:
+        return False
+    return True
+
+
 def _is_turn(turn: Any) -> bool:
     return isinstance(turn, dict) and all(
         isinstance(turn.get(key), str) for key in ("role", "content")

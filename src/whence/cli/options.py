@@ -33,7 +33,10 @@ Contrast = Annotated[
     typer.Option(metavar="TEXT", help="Another continuation: why --target rather than this?"),
 ]
 Write = Annotated[
-    int, typer.Option(min=1, metavar="N", help="Tokens the model may write without --target.")
+    int | None,
+    typer.Option(
+        min=1, metavar="N", help="Tokens the model may write without --target.  [default: 16]"
+    ),
 ]
 Asked = Annotated[
     str,
@@ -62,7 +65,9 @@ Table = Annotated[
     Path | None,
     typer.Option(metavar="PATH", help="Explain a row of this table: .csv, .parquet or .feather."),
 ]
-Row = Annotated[int, typer.Option(min=0, metavar="N", help="Which row, counted from 0.")]
+Row = Annotated[
+    int | None, typer.Option(min=0, metavar="N", help="Which row, counted from 0.  [default: 0]")
+]
 Background = Annotated[
     Path | None,
     typer.Option(
@@ -71,7 +76,10 @@ Background = Annotated[
     ),
 ]
 Size = Annotated[
-    int, typer.Option(min=1, metavar="N", help="How many background rows, drawn by --seed.")
+    int | None,
+    typer.Option(
+        min=1, metavar="N", help="How many background rows, drawn by --seed.  [default: 100]"
+    ),
 ]
 Group = Annotated[
     list[str] | None,

@@ -5,6 +5,7 @@ It does not know what is opened, nor how the budget is shared (refine).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
@@ -23,6 +24,9 @@ from whence.journal import Journal
 from whence.lenses.inputs.refine import Refined, refine
 from whence.scoring import Scorer
 from whence.units import plural
+
+#: Characters of a unit's name that are told.
+SHORT = 48
 
 
 def refined(
@@ -98,10 +102,14 @@ def _told(found: Refined) -> str:
         f"(R² {float(found.coarse.fidelity.r2):.2f}); {found.calls:,} calls in all"
     ]
     if found.opened:
-        lines.append("opened, being told from zero: " + "; ".join(names[i] for i in found.opened))
+        lines.append("opened, being told from zero: " + _listed(names, found.opened))
     else:
         lines.append(f"none of the {kinds} is told from zero, so none was opened")
     if found.closed:
-        more = "; ".join(names[i] for i in found.closed)
-        lines.append(f"told from zero too, and left whole: {more}")
+        lines.append(f"told from zero too, and left whole: {_listed(names, found.closed)}")
     return "\n".join(lines)
+
+
+def _listed(names: Sequence[str], which: Sequence[int]) -> str:
+    """Units by the beginnings of their names."""
+    return "; ".join(n if len(n) <= SHORT else f"{n[:SHORT]}…" for n in (names[i] for i in which))

@@ -13,6 +13,7 @@ import numpy as np
 
 from whence.explanation import Explanation
 from whence.units import plural
+from whence.views import words
 from whence.views.words import counted, decimals, number, percent
 
 Level = Literal["exact", "good", "fair", "poor", "constant"]
@@ -23,6 +24,8 @@ GOOD, FAIR = 0.8, 0.5
 EXACT = 1e-9
 #: An interval wider than this says that too few masks were held out.
 WIDE = 0.25
+#: How a note begins that a reader must see before the numbers.
+CAUTION = "Caution: "
 #: Noise above this share of the spread of the model's values is worth a warning.
 NOISE = 0.02
 
@@ -57,8 +60,15 @@ def fit_of(e: Explanation) -> Fit:
     """The fit of an explanation of one output."""
     level = level_of(e)
     told = {"exact": _exact, "constant": _constant}.get(level, _measured)
-    warnings = [*_by_level(e, level), *_noisy(e), *_stopped(e)]
-    return Fit(level, HEADLINES[level], told(e), tuple(warnings))
+    warnings = [*_by_level(e, level), *_noisy(e), *_stopped(e), *_cautions(e)]
+    headline = HEADLINES[level] if _judged(e) else "Fit not known."
+    return Fit(level, headline, told(e), tuple(warnings))
+
+
+def _judged(e: Explanation) -> bool:
+    """Whether enough masks were held out for an interval."""
+    fit = e.fidelity
+    return fit.exhaustive or bool(fit.constant) or math.isfinite(float(fit.low))
 
 
 def level_of(e: Explanation) -> Level:
@@ -121,9 +131,9 @@ def _unexplained(e: Explanation) -> str:
     share, least, most = (min(max(1.0 - float(r2), 0.0), 1.0) for r2 in (fit.r2, fit.high, fit.low))
     if share == 1.0:
         return "all of it is unexplained"
-    known = not fit.exhaustive and math.isfinite(float(fit.low))
-    between = f" ({percent(least, 0)} to {percent(most, 0)})" if known else ""
-    return f"{percent(share, 0)}{between} is unexplained"
+    told, low, high = percent(share, 0), percent(least, 0), percent(most, 0)
+    known = not fit.exhaustive and math.isfinite(float(fit.low)) and not told == low == high
+    return f"{told}{f' ({low} to {high})' if known else ''} is unexplained"
 
 
 def _calls(e: Explanation) -> str:
@@ -141,6 +151,11 @@ def _interval(e: Explanation) -> str:
 
 def _by_level(e: Explanation, level: Level) -> list[str]:
     fit = e.fidelity
+    if not _judged(e):
+        return [
+            f"Do not trust the numbers below: {fit.masks:,} held-out combinations are too few to "
+            f"judge them. {_remedy(e)}"
+        ]
     if level == "poor":
         return [f"Do not trust the numbers below. {_remedy(e)}"]
     if level == "fair":
@@ -174,6 +189,11 @@ def _noisy(e: Explanation) -> list[str]:
         f"{counted(e.fidelity.repeats, 'repeat')}): "
         "differences of that size mean nothing."
     ]
+
+
+def _cautions(e: Explanation) -> list[str]:
+    """What the model's adapter warns of."""
+    return [words.inert(note) for note in e.provenance.notes if note.startswith(CAUTION)]
 
 
 def _stopped(e: Explanation) -> list[str]:

@@ -15,8 +15,8 @@ from whence.evaluation import inference
 from whence.explanation import Explanation
 from whence.indices import Interactions
 from whence.units import plural
-from whence.views import words
-from whence.views.fit import Fit, fit_of
+from whence.views import headline, words
+from whence.views.fit import CAUTION, Fit, fit_of
 from whence.views.tiles import Tile, strengths, tiles
 
 #: Values this many standard errors from zero are told apart from it.
@@ -154,7 +154,7 @@ def picture(
     chosen, hidden = _outputs(e, outputs)
     if len(chosen) > 1:
         top = min(top, max(3, 2 * top // len(chosen)))
-    model, lead = _model(e)
+    model, lead = headline.model(e)
     asked = _Asked(index, interaction, order, top, characters)
     if not e.f.out:
         return Picture(lead, (_section(e, asked, model),), "", _cost(e), _made(e))
@@ -175,12 +175,12 @@ class _Asked:
 
 def _section(e: Explanation, asked: _Asked, model: str, place: int = 0) -> Section:
     name = words.inert(e.outputs[0]) if e.outputs else ""
-    lead = _says(model, name) if model else f"{name or f'output {place}'}:"
-    headline = f"{lead} {_value(e)}"
+    lead = headline.says(e, model, name) if model else f"{name or f'output {place}'}:"
+    first = f"{lead} {headline.value(e)}"
     fit = fit_of(e)
     if fit.level == "constant":
         blank = tiles(e.units, [0.0] * e.n, [""] * e.n, asked.characters)
-        return Section(name, headline, fit, blank, None, None)
+        return Section(name, first, fit, blank, None, None)
     found = e.attributions(asked.index)
     rows = _rows(e, found, exact=fit.level == "exact")
     shown = tiles(
@@ -191,41 +191,13 @@ def _section(e: Explanation, asked: _Asked, model: str, place: int = 0) -> Secti
     )
     return Section(
         name,
-        headline,
+        first,
         fit,
         shown,
         _alone(e, found, rows, asked.top),
         _together(e, asked, rows, exact=fit.level == "exact"),
         _notes(e, found, rows),
         unsigned=found.index == "influence",
-    )
-
-
-def _says(model: str, name: str) -> str:
-    return f"{model} says {name}:" if name else f"{model} gives"
-
-
-def _value(e: Explanation) -> str:
-    full, empty = float(e.full), float(e.empty)
-    digits = words.decimals([full, empty])
-    none = f"with no {plural(e.units.kind)}"
-    if e.unit == "probability":
-        return f"{words.percent(full)} ({words.percent(empty)} {none})"
-    before, after = words.number(empty, digits), words.number(full, digits)
-    if e.unit == "log-odds":
-        share = words.percent(words.probability(full))
-        return f"{share} (log-odds {after}; {before} {none})"
-    return f"{after}{f' {words.inert(e.unit)}' if e.unit else ''} ({before} {none})"
-
-
-def _model(e: Explanation) -> tuple[str, str]:
-    """The model's name where it is known, and what is explained where the name does not say it."""
-    made = e.provenance
-    name = words.inert(made.model)
-    shown = e.units.text is not None and bool(name)
-    return (
-        "The model" if name in ("", "a callable") else name,
-        "" if shown else words.inert(made.game),
     )
 
 
@@ -246,14 +218,19 @@ def _rows(e: Explanation, found: Interactions, *, exact: bool) -> list[Row]:
         said = "" if sure else "could be zero"
         if sure and len(units) > 1:
             said = words.togetherness(value, len(units), found.index)
-        names = tuple(_label(found.names[i], i) for i in units)
+        names = tuple(_label(e, found.names[i], i, len(units)) for i in units)
         shown = words.measured(value, se, digits)
         rows.append(Row(units, names, value, se, strength, shown, said, sure))
     return rows
 
 
-def _label(name: str, unit: int) -> str:
-    """A label that stays different when it is shortened: long ones are numbered."""
+def _label(e: Explanation, name: str, unit: int, together: int) -> str:
+    """A label that stays different when it is shortened: long ones are numbered.
+
+    A column is told from others by its name, so beside others its value is left out.
+    """
+    if e.units.kind == "column":
+        return words.inert(name.partition(" = ")[0] if together > 1 else name)
     return f"{unit + 1}: {words.inert(name)}" if len(name) > LONG else words.inert(name)
 
 
@@ -394,4 +371,5 @@ def _made(e: Explanation) -> str:
     fitted = f" ({made.fitted_by})" if made.fitted_by else ""
     told = f"{made.explainer} explainer{fitted}, budget {made.budget:,}"
     told = f"{told}, whence {version}" if version else told
-    return words.inert(". ".join([told, *made.notes]))
+    plain = [note for note in made.notes if not note.startswith(CAUTION)]
+    return words.inert(". ".join([told, *plain]))

@@ -76,6 +76,22 @@ def test_no_duplicate_is_sent():
     assert len(sent) < 150
 
 
+def test_what_has_arrived_waits_for_nothing():
+    """All answers that are there come as one part, so that none waits, paid for and not kept."""
+    with serving(yes_no) as server:
+        made = opened(server, concurrency=4)
+        probes = made.spent.requests
+        parts = made.stream(["a" + " b" * i for i in range(30)])
+        first, _ = next(parts)
+        ends = time.monotonic() + 5
+        while made.spent.requests < probes + 30 and time.monotonic() < ends:
+            time.sleep(0.01)
+        time.sleep(0.1)
+        rest = list(parts)
+    assert len(rest) == 1
+    assert sorted([*first, *rest[0][0]]) == list(range(30))
+
+
 def test_it_works_where_an_event_loop_runs():
     """Inside a running event loop, as in a notebook, the scorer is called like anywhere else."""
     with serving(yes_no) as server:

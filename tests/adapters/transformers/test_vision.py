@@ -103,6 +103,14 @@ def test_images_of_the_wrong_mode_are_refused(
         scorer([np.zeros(shape, dtype=np.uint8)])
 
 
+def test_three_equal_channels_are_a_grey_image() -> None:
+    """A grey picture's file is read as three equal channels; a model of one channel takes it."""
+    model = tiny.made(transformers.ViTForImageClassification, tiny.vit_config(channels=1))
+    scorer = vision.scorer(model, tiny.image_processor(channels=1))
+    grey = (np.arange(144).reshape(12, 12) % 251).astype(np.uint8)
+    np.testing.assert_array_equal(scorer([np.stack([grey] * 3, axis=2)]), scorer([grey]))
+
+
 def test_a_colour_image_for_a_grey_model_is_refused() -> None:
     """A model of one channel reads grey images, and refuses colour, which has no exact grey."""
     config = tiny.vit_config(channels=1)
@@ -110,7 +118,7 @@ def test_a_colour_image_for_a_grey_model_is_refused() -> None:
     scorer = vision.scorer(model, tiny.image_processor(channels=1))
     assert scorer([np.zeros((16, 16), dtype=np.uint8)]).shape == (1, 3)
     with pytest.raises(InputError, match=r"3 channels.*reads 1"):
-        scorer([np.zeros((16, 16, 3), dtype=np.uint8)])
+        scorer([np.zeros((16, 16, 3), dtype=np.uint8) + np.array([0, 0, 1], dtype=np.uint8)])
 
 
 @pytest.mark.parametrize("wrong", [200.0, -0.5, np.nan, np.inf])

@@ -67,6 +67,32 @@ def test_evidence_in_two_of_ten_documents_is_found():
     assert found.best.fidelity.r2 > 0.99
 
 
+def test_a_journal_serves_a_model_of_classes(tmp_path):
+    """With a journal before it, a run of raw class scores goes through; a second one is free."""
+
+    class Classes(Reader):
+        facts = Facts(name="m", identity="m", scores="logits", labels=("no", "yes"))
+
+        def __call__(self, texts):
+            return [[0.0, value] for value in super().__call__(texts)]
+
+    found = []
+    for _ in range(2):
+        reader = Classes()
+        with Journal(tmp_path / "j") as journal:
+            one = run(reader, scores=None, output="yes", remember=journal.remember)
+        found.append((one, len(reader.read)))
+    assert found[0][0].opened == found[1][0].opened == usual().opened
+    assert found[1][1] == 0 < found[0][1]
+
+
+def test_one_pin_may_come_without_brackets():
+    """A pin that is one text is that text, not its letters."""
+    one, same = run(Reader(), pin="The key 3."), run(Reader(), pin=["The key 3."])
+    assert one.coarse.units == same.coarse.units
+    assert 8 <= len(one.coarse.units) < len(usual().coarse.units)
+
+
 def test_both_explanations_are_between_the_same_two_ends():
     """So attributions of either sum to the same difference."""
     found = usual()

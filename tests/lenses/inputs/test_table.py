@@ -356,12 +356,14 @@ def likely(rows):
     return p / p.sum(axis=1, keepdims=True)
 
 
-def test_the_predicted_class_is_explained_by_default():
-    """Without output= the class that the model predicts for the row is, by its label."""
+@pytest.mark.parametrize("output", [None, "predicted"])
+def test_the_predicted_class_is_explained_by_default(output):
+    """Without output=, or by name, the class that the model predicts for the row is explained."""
     row = np.array([0.0, 3.0, 1.0])
     game = table_game(
-        likely, row, background=numbers(columns=3), scores="probabilities", labels=list("abc")
-    )
+        likely, row, background=numbers(columns=3), scores="probabilities", labels=list("abc"),
+        output=output,
+    )  # fmt: skip
     p = likely(row[None])[0, 1]
     assert (game.outputs, game.unit) == (("b",), "log-odds")
     assert game([[True] * 3])[0] == pytest.approx(np.log(p / (1 - p)))

@@ -223,10 +223,11 @@ def test_a_score_that_is_no_function_is_refused():
         text_game("positive", "a b")
 
 
-def test_an_output_must_be_said():
-    """Scores with classes and no output: the message shows how to explain the predicted class."""
-    with pytest.raises(InputError, match=r"output=None came.*or 'predicted'"):
-        text_game(sentiment, TEXT)
+def test_the_predicted_class_is_explained_by_default():
+    """Scores with classes and no output: the class of the whole text, found by one call."""
+    game = text_game(sentiment, TEXT)
+    scores = np.asarray(sentiment([TEXT]))[0]
+    assert game.outputs == (str(scores.argmax()),)
 
 
 @pytest.mark.parametrize(

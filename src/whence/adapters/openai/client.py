@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from whence.adapters.openai.failures import Refusal, refused, scrubbed
+from whence.adapters.openai.spending import Spent, Tally
 from whence.errors import InputError, MissingExtra, ModelError
 
 if TYPE_CHECKING:
@@ -47,59 +48,6 @@ class Ask(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Spent:
-    """What was asked of a server so far, and what it says that it read and wrote.
-
-    Attributes:
-        requests: requests that were answered, those of the probe included.
-        retries: how often one of them was sent again.
-        prompt_tokens: tokens read, as the server counts them.
-        completion_tokens: tokens written.
-        sought: values looked for among the likeliest first tokens.
-        absent: how many of them were not there.
-        recut: answers in which the server cut the target into other tokens than elsewhere.
-    """
-
-    requests: int = 0
-    retries: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    sought: int = 0
-    absent: int = 0
-    recut: int = 0
-
-
-class Tally:
-    """Adds up `Spent`, from any thread."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._spent = Spent()
-
-    def add(self, more: Spent) -> None:
-        """Count `more` on top."""
-        with self._lock:
-            self._spent = Spent(*map(sum, zip(_numbers(self._spent), _numbers(more), strict=True)))
-
-    def spent(self) -> Spent:
-        """What came together so far."""
-        with self._lock:
-            return self._spent
-
-
-def _numbers(spent: Spent) -> tuple[int, ...]:
-    return (
-        spent.requests,
-        spent.retries,
-        spent.prompt_tokens,
-        spent.completion_tokens,
-        spent.sought,
-        spent.absent,
-        spent.recut,
-    )
-
-
-@dataclass(frozen=True)
 class Server:
     """Where a server listens, and how it is asked. Holds no key, only where to find it.
 
@@ -127,6 +75,11 @@ class Server:
             )
 
     @property
+    def keyed(self) -> bool:
+        """Whether there is a key in the environment."""
+        return bool(self._found())
+
+    @property
     def local(self) -> bool:
         """Whether it runs on this machine."""
         return urlsplit(self.base_url).hostname in ("localhost", "127.0.0.1", "::1")
@@ -138,7 +91,7 @@ class Server:
             InputError: the hosted service is asked without a key, or the key holds characters
                 that no header can carry. The message never holds it.
         """
-        key = os.environ.get(self.key_variable, "").strip()
+        key = self._found()
         if not key and self.base_url == HOSTED:
             raise InputError(
                 f"the environment variable {self.key_variable} is not set, and {HOSTED} needs a "
@@ -151,6 +104,9 @@ class Server:
                 "that are not ASCII, which no key has. Set it to the key alone."
             )
         return key or NO_KEY
+
+    def _found(self) -> str:
+        return os.environ.get(self.key_variable, "").strip()
 
 
 def at(base_url: str) -> str:
@@ -177,8 +133,8 @@ def answers(
     jobs: Sequence[Sequence[Ask]],
     read: Callable[[int, list[Answer]], T],
     tally: Tally,
-) -> Iterator[tuple[int, T]]:
-    """Every job's number and what `read` makes of its answers, as they arrive.
+) -> Iterator[list[tuple[int, T]]]:
+    """Every job's number and what `read` makes of its answers: all that have arrived, each time.
 
     The requests of one job are sent one after the other; up to `server.concurrency` jobs are
     under way at once, on a thread of their own, so that this works where an event loop already
@@ -197,23 +153,38 @@ def answers(
     failed: dict[int, Exception] = {}
     thread.start()
     try:
-        while (part := arrived.get()) is not None:
-            number, came = part
-            try:
-                value = read(number, _good(came))
-            except Exception as error:
-                if not failed:
-                    stop.set()
-                    loop.call_soon_threadsafe(loop.call_later, server.timeout, task.cancel)
-                failed[number] = error
-            else:
-                yield number, value
+        for some in _arrivals(arrived):
+            values: list[tuple[int, T]] = []
+            for number, came in some:
+                try:
+                    values.append((number, read(number, _good(came))))
+                except Exception as error:
+                    if not failed:
+                        stop.set()
+                        loop.call_soon_threadsafe(loop.call_later, server.timeout, task.cancel)
+                    failed[number] = error
+            if values:
+                yield values
     finally:
         loop.call_soon_threadsafe(task.cancel)
         thread.join()
         loop.close()
     if failed:
         raise failed[min(failed)]
+
+
+def _arrivals(arrived: queue.SimpleQueue[T | None]) -> Iterator[list[T]]:
+    """All that has arrived, whenever something has, up to the None at the end.
+
+    All of it at once: what waits here when a run is stopped is paid for, and lost.
+    """
+    ended = False
+    while not ended:
+        some = [arrived.get()]
+        while not arrived.empty():
+            some.append(arrived.get())
+        ended = some[-1] is None
+        yield [one for one in some if one is not None]
 
 
 def _good(came: list[Answer] | Exception) -> list[Answer]:
@@ -265,6 +236,20 @@ async def _work(
 
 
 def _client(server: Server) -> AsyncOpenAI:
+    return official()(
+        api_key=server.key(),
+        base_url=server.base_url,
+        timeout=server.timeout,
+        max_retries=server.retries,
+    )
+
+
+def official() -> type[AsyncOpenAI]:
+    """The client that sends requests.
+
+    Raises:
+        MissingExtra: when openai is not installed.
+    """
     try:
         from openai import AsyncOpenAI
     except ImportError as error:
@@ -272,12 +257,7 @@ def _client(server: Server) -> AsyncOpenAI:
             f"{error.name} is not installed, and an OpenAI-compatible server is asked through "
             'it: pip install "whence[openai]"'
         ) from error
-    return AsyncOpenAI(
-        api_key=server.key(),
-        base_url=server.base_url,
-        timeout=server.timeout,
-        max_retries=server.retries,
-    )
+    return AsyncOpenAI
 
 
 async def _post(client: AsyncOpenAI, server: Server, ask: Ask, tally: Tally) -> Answer:
@@ -359,7 +339,7 @@ def one(server: Server, ask: Ask, tally: Tally) -> Answer:
         Refusal: the server does not do this.
         InputError, ModelError: it failed for good, by name.
     """
-    ((_, answer),) = list(answers(server, [[ask]], lambda _, came: came[0], tally))
+    (((_, answer),),) = list(answers(server, [[ask]], lambda _, came: came[0], tally))
     return answer
 
 
@@ -368,10 +348,9 @@ __all__ = [
     "Ask",
     "Refusal",
     "Server",
-    "Spent",
-    "Tally",
     "answers",
     "at",
+    "official",
     "one",
     "usage",
 ]

@@ -45,21 +45,30 @@ def refused(error: Exception, server: Server, ask: Ask, known: Sequence[str] | N
 
     if isinstance(error, APITimeoutError | TimeoutError):
         return ModelError(
-            f"{server.base_url} gave no whole answer within {server.timeout:g} s{_tries(server)}. "
-            "Raise timeout=, or ask less at once with concurrency=."
+            f"{server.base_url} gave no whole answer within {server.timeout:g} s"
+            f"{_tries(server)}. Raise timeout=, or ask less at once with concurrency=."
         )
     if isinstance(error, APIConnectionError):
-        return ModelError(
-            f"{server.base_url} cannot be reached, or broke off{_tries(server)}: "
-            f"{_words(error.__cause__ or error, server)}. Start the server, or correct base_url=."
-        )
+        return unreached(error.__cause__ or error, server, server.retries + 1)
     if isinstance(error, APIStatusError):
         return _by_status(error, server, ask, known)
     return ModelError(f"asking {server.base_url} failed: {_words(error, server)}.")
 
 
+def unreached(error: BaseException, server: Server, tries: int) -> ModelError:
+    """What to raise where no connection was made, or none held, however often it was tried."""
+    return ModelError(
+        f"{server.base_url} cannot be reached, or broke off{_times(tries)}: "
+        f"{_words(error, server)}. Start the server, or correct base_url=."
+    )
+
+
 def _tries(server: Server) -> str:
-    return f", asked {server.retries + 1} times" if server.retries else ""
+    return _times(server.retries + 1)
+
+
+def _times(tries: int) -> str:
+    return f", asked {tries} times" if tries > 1 else ""
 
 
 def _words(error: BaseException, server: Server) -> str:
@@ -71,11 +80,7 @@ def _by_status(error: Any, server: Server, ask: Ask, known: Sequence[str] | None
     status, model = int(error.status_code), str(ask.body["model"])
     said = f"{server.base_url} answered {status}: {_words(error, server)}."
     if status in (401, 403):
-        return InputError(
-            f"{server.base_url} refused the key in the environment variable "
-            f"{server.key_variable} ({status}). Set it to a key that may use {model!r}, or name "
-            "another variable with key_variable=."
-        )
+        return _by_key(status, server, model)
     if status == 404 and known and model not in known:
         more = ", ..." if len(known) > 20 else ""
         return InputError(
@@ -91,6 +96,20 @@ def _by_status(error: Any, server: Server, ask: Ask, known: Sequence[str] | None
     return _refusal(status, said, ask.path)
 
 
+def _by_key(status: int, server: Server, model: str) -> InputError:
+    named = f"the environment variable {server.key_variable}"
+    came = f"{server.base_url} refused the key in {named} ({status})."
+    if not server.keyed:
+        came = (
+            f"{server.base_url} refused a request without a key ({status}): {named} is not set, "
+            "or is empty."
+        )
+    return InputError(
+        f"{came} Set it to a key that may use {model!r}, or name another variable with "
+        "key_variable=."
+    )
+
+
 def _wait(error: Any) -> str:
     asked = error.response.headers.get("retry-after")
     return f"; it asks to wait {asked[:40]} (seconds, or until then)" if asked else ""
@@ -104,7 +123,7 @@ def _refusal(status: int, said: str, path: str) -> Refusal:
     if status in (404, 405):
         hint = (
             f"There may be no /{path} there: base_url= often ends in /v1, and a model that only "
-            "chats needs chat=True."
+            "chats needs chat=."
         )
     made = Refusal(f"{said} {hint}")
     made.status = status

@@ -10,11 +10,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from whence.adapters.openai.client import Server, Tally, at
+from whence.adapters.openai.client import Server, at
 from whence.adapters.openai.counting import Counting, tokenizer_of
 from whence.adapters.openai.measures import Judge, Similarity, measure
 from whence.adapters.openai.probe import TEXT, probed
 from whence.adapters.openai.served import ServedScorer
+from whence.adapters.openai.spending import Tally
 from whence.adapters.openai.wire import TIERS, Wire
 from whence.adapters.options import Options
 from whence.errors import InputError
@@ -63,6 +64,7 @@ def scorer(
         timeout: seconds that one request may take.
         retries: how often a request is sent again after 408, 409, 429, 5xx, a broken connection
             or a timeout; waits grow from 0.5 to 8 s, or are what Retry-After says, up to 120 s.
+            Where nothing listens when the model is opened, that is tried once more only.
         key_variable: the environment variable that holds the key.
         similarity: "word overlap" (the default of tier "text"), "exact match", or a function of
             the reference and the answer.

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from whence.adapters.openai.client import Answer, Refusal, Server, Tally, one, usage
+from whence.adapters.openai.client import Answer, Refusal, Server, one, usage
+from whence.adapters.openai.reaching import reach
 from whence.adapters.openai.reading import (
     Pieces,
     broken,
@@ -20,6 +21,7 @@ from whence.adapters.openai.reading import (
     straddles,
     text_of,
 )
+from whence.adapters.openai.spending import Tally
 from whence.adapters.openai.wire import TIERS, Wire, length
 from whence.errors import InputError
 
@@ -62,6 +64,7 @@ def probed(server: Server, wire: Wire, tier: str, target: str | None, tally: Tal
     Raises:
         InputError, ModelError: the server does not serve this tier, or nothing at all.
     """
+    reach(server)
     refusal: Refusal | None = None
     for name, form in _forms(wire, tier):
         try:

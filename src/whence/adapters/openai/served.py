@@ -13,18 +13,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from whence.adapters.openai.client import Answer, Ask, Server, Spent, Tally, answers, one, usage
+from whence.adapters.openai.client import Answer, Ask, Server, answers, one, usage
 from whence.adapters.openai.counting import Counting
 from whence.adapters.openai.measures import Measure
 from whence.adapters.openai.probe import labelled, letters, pieces_of
 from whence.adapters.openai.reading import first_tokens, first_value, said, target_row
+from whence.adapters.openai.spending import Spent, Tally, told
 from whence.adapters.openai.wire import Wire
 from whence.errors import InputError, ModelError
 from whence.scoring import Facts, Part
 
 #: Said of every server.
 CACHE = (
-    "whether the server caches prefixes is not known; with a cache, values may depend on the "
+    "Whether the server caches prefixes is not known; with a cache, values may depend on the "
     "order of requests (vLLM #42245)"
 )
 
@@ -109,8 +110,8 @@ class ServedScorer:
         def read(number: int, came: list[Answer]) -> NDArray[np.float64]:
             return self._row(given[number], came)
 
-        for number, row in answers(self.server, jobs, read, self.tally):
-            yield np.array([number]), row[None]
+        for some in answers(self.server, jobs, read, self.tally):
+            yield np.array([number for number, _ in some]), np.stack([row for _, row in some])
 
     def continuing(self, item: Any, most: int) -> ServedScorer:
         """See `Continues`. One greedy request; one or two more for tier "prompt".
@@ -172,11 +173,19 @@ class ServedScorer:
             self.wire.check(item)
         judged = self.measure is not None and self.measure.judge is not None
         if self.target is None and not judged:
-            raise InputError(
-                f"{self.wire.model} was opened without a target, so an answer has nothing to be "
-                "valued by. Give target=, or let the model write one: continuing(text, most)."
-            )
+            raise InputError(self._aimless())
         return list(items)
+
+    def _aimless(self) -> str:
+        if self.contrast is not None:
+            return (
+                f"contrast= came for {self.wire.model} without target=, so there is nothing to "
+                "hold it against. Give target= too, or leave contrast= out."
+            )
+        return (
+            f"{self.wire.model} was opened without a target, so an answer has nothing to be "
+            "valued by. Give target=, or let the model write one: continuing(text, most)."
+        )
 
     def _asks(self, item: Any) -> list[Ask]:
         if self.tier == "prompt":
@@ -202,7 +211,7 @@ class ServedScorer:
             if pieces is None:
                 raise ModelError(_half("log-probabilities of the prompt"))
             row, usual = target_row(pieces, names, tail)
-            self.tally.add(Spent(recut=int(not usual)))
+            self.tally.add(Spent(recut=int(not usual), cut=1))
             rows.append(row)
         return np.concatenate(rows)
 
@@ -245,22 +254,10 @@ class ServedScorer:
         return json.dumps(asked, sort_keys=True)
 
     def _notes(self) -> tuple[str, ...]:
-        spent = self.spent
-        notes = [
-            _TIERS[self.tier].format(top=self.wire.top, form=self.wire.form, most=self._most())
-        ]
-        if spent.absent:
-            notes.append(
-                f"in {spent.absent} of {spent.sought} values no such token was among the "
-                f"{self.wire.top} likeliest; the most that its probability can be stands there"
-            )
-        if spent.recut:
-            notes.append(
-                f"in {spent.recut} answers the server cut the target into other tokens; its whole "
-                "log-probability stands at its first token there"
-            )
+        made = {"listed": self.wire.listed, "form": self.wire.form, "most": self._most()}
+        notes = [_TIERS[self.tier].format(**made), *told(self.spent, self.wire.listed)]
         if not self.counting.exact:
-            notes.append(f"tokens are estimated, {self.counting.letters:.2f} characters each")
+            notes.append(f"Tokens are estimated, {self.counting.letters:.2f} characters each")
         return (*notes, CACHE)
 
     def _most(self) -> str:
@@ -269,11 +266,11 @@ class ServedScorer:
 
 
 _TIERS = {
-    "prompt": "tier 'prompt': log-probabilities of the target's tokens, from the server's "
+    "prompt": "Tier 'prompt': log-probabilities of the target's tokens, from the server's "
     "log-probabilities of its prompt ({form})",
-    "first-token": "tier 'first-token': log-probability that the first token written begins the "
-    "target, from the {top} likeliest tokens",
-    "text": "tier 'text': {most}",
+    "first-token": "Tier 'first-token': log-probability that the first token written begins the "
+    "target, from the {listed} likeliest tokens",
+    "text": "Tier 'text': {most}",
 }
 
 

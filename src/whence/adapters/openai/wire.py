@@ -59,6 +59,12 @@ class Wire:
         path = "chat/completions" if self.chat else "completions"
         return Ask(path, {name: value for name, value in body.items() if value is not None})
 
+    @property
+    def listed(self) -> int:
+        """How many of the likeliest tokens are asked for, by `extra` if it says so."""
+        said = self.extra.get("top_logprobs" if self.chat else "logprobs")
+        return said if isinstance(said, int) and not isinstance(said, bool) else self.top
+
     def check(self, item: Any) -> None:
         """Nothing, if the item is of a kind that is read.
 

@@ -48,15 +48,15 @@ class Anchor:
         if len(found) != self.of:
             raise InputError(
                 f"{self.words!r} occurs {len(found)} times in {_shown(text)}; needed are exactly "
-                f"{self.of}, to know which is meant. Keep it always present: pin=({self.words!r},)"
-                "; if the whole text has it more than once, say which: "
+                f"{self.of}, to know which is meant. Keep it always present: pin={self.words!r}"
+                "; if the whole text has it more than once, say which in Python: "
                 f"Anchor({self.words!r}, nth=0, of={max(len(found), 2)}), and pin them all."
             )
         start, end = found[self.nth]
         if any(a < end and start < b for a, b in hidden):
             raise InputError(
                 f"{self.words!r} is hidden from the model, and its value is read there. Keep it "
-                f"always present: pin=({self.words!r},)."
+                f"always present: pin={self.words!r}."
             )
         return start, end
 

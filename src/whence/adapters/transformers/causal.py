@@ -186,11 +186,17 @@ class CausalScorer:
         return "causal:" + hashlib.sha256(json.dumps(told).encode("utf-8")).hexdigest()
 
     def _refuse_nothing_to_score(self) -> None:
-        if not self.target.tokens:
+        if self.target.tokens:
+            return
+        if self.contrast.tokens:
             raise InputError(
-                "No continuation was named, so there is nothing to score. Give target=, or use "
-                "continuing(item, most) to let the model write one."
+                "contrast= came without target=, so there is nothing to hold it against. Give "
+                "target= too, or leave contrast= out."
             )
+        raise InputError(
+            "No continuation was named, so there is nothing to score. Give target=, or let the "
+            "model write one: continuing(item, most)."
+        )
 
     def _refuse_long(self, prompts: Sequence[Prompt]) -> None:
         most, after = self.max_tokens, self._longest

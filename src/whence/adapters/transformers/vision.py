@@ -76,7 +76,8 @@ def scorer(
     An image is an array `(h, w)` or `(h, w, c)`, of whole numbers from 0 to 255 or of floats from
     0 to 1; floats are rounded to the nearest of 256 levels, which is what resizing reads. The
     processor resizes and normalises. A grey image is read by a colour model as three equal
-    channels, which is exact; what is not exact (colour to grey, transparency) is refused.
+    channels, and three equal channels by a grey one as grey, which is exact; what is not exact
+    (colour to grey, transparency) is refused.
 
     Args:
         model: a transformers model with a head for image classification.
@@ -123,6 +124,8 @@ def _in_mode(image: NDArray[Any], channels: int) -> NDArray[Any]:
         return image
     if have == 1 and channels == 3:
         return np.repeat(image, 3, axis=2)
+    if have == 3 and channels == 1 and bool((image == image[:, :, :1]).all()):
+        return image[:, :, :1]
     modes = {1: "grey", 2: "grey with transparency", 3: "colour", 4: "colour with transparency"}
     raise InputError(
         f"an image of {have} channels ({modes.get(have, 'of no known mode')}; shape "

@@ -20,7 +20,7 @@ from whence.lenses.inputs.making import game_of, told
 from whence.lenses.inputs.masked import Fill, Fixed, Masked, as_finite, as_type, digest
 from whence.masks import Masks
 from whence.scoring import Executor, Facts, InProcess, Part, Score, facts_of, in_order
-from whence.units import Units
+from whence.units import Units, plural
 
 #: Bytes of masked arrays that are made at a time: bounds memory when a run asks for very many.
 WINDOW_BYTES = 128 * 2**20
@@ -175,7 +175,7 @@ def masked_game(
     rows = Rows(render.idle(len(units)))
     game = game_of(drawn, facts, units, rows, kind, identity, output=output, link=link)
     size = " x ".join(map(str, render.whole.shape))
-    what = f"{facts.name} on {len(units)} units ({units.kind}) of one {kind} of {size}"
+    what = f"{facts.name} on {len(units)} {plural(units.kind)} of an {kind} of {size}"
     return replace(game, description=what)
 
 

@@ -42,6 +42,8 @@ class Known:
             known[rows] = True
             yield rows, np.repeat(self.ends[end], len(rows), axis=0)
         rest = np.flatnonzero(~known)
+        if known.any() and not len(rest):
+            return  # nothing is left to ask: no part without a row, whose shape is anybody's guess
         for rows, values in arriving(self.game, masks[rest]):
             for end, those in which.items():
                 at = np.flatnonzero(those[rest[rows]])

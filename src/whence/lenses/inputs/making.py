@@ -100,7 +100,7 @@ def game_of(
         render: masks `(b, n)` -> b items.
         kind: of the items: "text", "hidden", "messages", "image" or "array".
         identity: of the game, or None.
-        output, link: as `text_game`; output="predicted" calls the model once.
+        output, link: as `text_game`; for the predicted class the model is asked once.
         distinct: whether different masks always make different items; otherwise items must be
             hashable, and equal ones are scored once.
 
@@ -108,7 +108,7 @@ def game_of(
         InputError: a scorer that does not read such items, an input longer than it reads, or an
             output that does not exist.
     """
-    predicted = output == "predicted" and "predicted" not in facts.labels
+    predicted = asks_predicted(output, facts)
     chosen = "all" if predicted else output
     read, outputs, unit = readout(chosen, link, facts.labels, facts.scores, facts.split)
     _check_reads(facts, kind)
@@ -134,6 +134,13 @@ def game_of(
     return of_predicted(Known.around(game), facts, link) if predicted else game
 
 
+def asks_predicted(output: str | int | None, facts: Facts) -> bool:
+    """Whether the class that the model predicts is to be explained: said so, or none was said."""
+    if facts.scores not in ("logits", "probabilities"):
+        return False
+    return output is None or (output == "predicted" and output not in facts.labels)
+
+
 def of_predicted(game: Game, facts: Facts, link: str | None) -> Game:
     """The game of the class that the model predicts when everything is present: one call."""
     best = predicted_class(game, facts.labels)
@@ -144,14 +151,22 @@ def _itself(item: Any) -> Any:
     return item
 
 
+#: What a scorer reads -> the input to give it.
+_LENSES = {
+    "row": "Give it a row of a table: --table PATH --row N, or whence.table_game in Python.",
+    "image": "Give it a picture: --image PATH, or whence.image_game in Python.",
+    "array": "Give it an array: whence.series_game in Python.",
+    "text": "Give it a text: whence.text_game in Python.",
+    "messages": "Give it a conversation: --chat, or whence.conversation_game in Python.",
+}
+
+
 def _check_reads(facts: Facts, kind: str) -> None:
     if kind in facts.reads:
         return
-    knob = {
-        "hidden": "To hide units from attention a local transformers model is needed; leave units "
-        "out with absent='drop' instead.",
-        "messages": "Give the conversation as one text.",
-    }.get(kind, "Take the lens that fits it.")
+    knob = next((told for read, told in _LENSES.items() if read in facts.reads), _LENSES["text"])
+    if kind == "hidden":
+        knob = "Leave units out with absent='drop' instead, or take a local transformers model."
     raise InputError(
         f"{facts.name} reads {', '.join(sorted(facts.reads))}, and this game would ask it "
         f"{kind}. {knob}"

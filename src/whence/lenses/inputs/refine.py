@@ -21,6 +21,7 @@ from whence.explanation import Explanation
 from whence.game import Game, Values
 from whence.lenses.inputs.conversation import Pin, Talk, Turns, conversation_game, talk
 from whence.lenses.inputs.ends import Known
+from whence.lenses.inputs.making import asks_predicted
 from whence.lenses.inputs.nesting import Inside, mixed, opened_by
 from whence.lenses.inputs.opening import told_from_zero
 from whence.lenses.inputs.render import Absent, Baseline, Drop, Hide, as_absent
@@ -150,7 +151,7 @@ def refine(
     same = isinstance(as_absent(absent), Drop | Hide)
     runs = _Runs(explainer, rng, remember or _as_is, budget, progress)
     game = make(whole, absent=absent, **options)
-    if options.get("output") == "predicted":
+    if asks_predicted(options.get("output"), replace(facts_of(score), **_scores(options))):
         options["output"] = game.outputs[0]  # said once; the second run need not ask again
     found = runs.first(game, max(4, round(budget * share)))
     strength = told_from_zero(found, level, least, uniform=explainer is None)
@@ -168,6 +169,10 @@ def refine(
         calls += finer.cost.calls - (2 if same else 1)
     closed = tuple(sorted(i for i in order if i not in opened))
     return Refined(found, finer, opened, closed, calls, level)
+
+
+def _scores(options: dict[str, Any]) -> dict[str, Any]:
+    return {"scores": options["scores"]} if options.get("scores") else {}
 
 
 def _as_is(game: Game) -> Game:
@@ -218,8 +223,9 @@ def _input(
 ) -> tuple[Segmented, Callable[..., Game]]:
     """The coarse units, and what makes a game of a cut of the same input, and of options."""
     if isinstance(text, str | Segmented):
-        places = [place for place in pin if not isinstance(place, int)]
-        if len(places) < len(pin):
+        given = (pin,) if isinstance(pin, str | int) else pin
+        places = [place for place in given if not isinstance(place, int)]
+        if len(places) < len(given):
             raise InputError(f"pin={pin!r} came for a text; numbers are those of messages.")
         whole = segment(text, coarse, pin=places, tokenizer=tokenizer)
         return whole, partial(text_game, score)

@@ -155,8 +155,8 @@ def table_game(
             see `whence.lenses.inputs.background` and `conditional`.
         size: background rows (or draws) that a mask is averaged over; fewer rows are all used.
         rng: seed, or generator to take one from, of the choice of those rows (or draws).
-        output: a class by label or index, a contrast "a-b", or "all"; None explains the class
-            that the model predicts for the row, or plain numbers.
+        output: a class by label or index, a contrast "a-b", or "all"; None or "predicted" explains
+            the class that the model predicts for the row, and None plain numbers.
         link: "log-odds" (of classes, the default), "probability", "log-probability" or "logit".
         scores: "logits", "probabilities" or "values"; None as the adapter says. A bare callable
             with one number to a row gives "values"; with more it must be said.
@@ -265,7 +265,8 @@ def _with_scores(facts: Facts, first: Values, score: Any, said: str | None) -> F
 
 def _readout(facts: Facts, first: Values, output: str | int | None, link: str | None) -> Any:
     classes = facts.scores in ("logits", "probabilities")
-    if classes and output is None and first.ndim == 2:
+    asked = output is None or (output == "predicted" and output not in facts.labels)
+    if classes and asked and first.ndim == 2:
         best = int(first[0].argmax())
         output = facts.labels[best] if best < len(facts.labels) else best
     read = readout(output, link, facts.labels, facts.scores)

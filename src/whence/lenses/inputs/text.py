@@ -35,8 +35,8 @@ def text_game(
 ) -> Game:
     """A game whose units are pieces of a text and whose values are a model's scores without some.
 
-    The model is not called here, except with output="predicted": once, for the whole text, an
-    answer that the game remembers, since every run needs it.
+    The model is not called here, except to find the class that it predicts: once, for the whole
+    text, an answer that the game remembers, since every run needs it.
 
     Args:
         score: a list of texts -> raw scores `(b, classes)`, or plain numbers `(b,)`. One that an
@@ -49,9 +49,9 @@ def text_game(
             `Baseline(...)`, `Hide()`, or how the command line writes one ("drop", "mask:[UNK]").
         pin: substrings or spans that are always present; units that overlap one are no units.
         tokenizer: text -> `(start, end)` of each token, for units="token".
-        output: a class by label or index, "predicted", a contrast "a-b", or "all"; of a
-            continuation "tokens" or a phrase of it; None for plain numbers and for a whole
-            continuation.
+        output: a class by label or index, a contrast "a-b", or "all"; None, or "predicted", for
+            the class that the model predicts. Of a continuation "tokens", a phrase of it, or None
+            for the whole; None for plain numbers.
         link: "log-odds", "log-probability", "probability" or "logit"; None for log-odds of
             classes and the log-probability of a continuation.
         scores: whether `score` returns "logits" (as None means), "probabilities",
