@@ -214,4 +214,4 @@ def test_a_caution_stands_beside_the_fit():
     )
     shown = text(whence.explain(game, budget=8), width=80, colour=False)
     assert shown.index("Caution: half of it is guessed") < shown.index("Units (Shapley")
-    assert shown.rstrip().endswith("a plain note")
+    assert shown.rstrip().endswith("A plain note")

@@ -49,18 +49,23 @@ def spread(spec: str, factory: Callable[[], Score]) -> Scorer:
     batch = _whole(told["batch"], spec) if "batch" in told else None
     if kind == "threads":
         own = factory()
-        each = ROWS if isinstance(own, TableReader) else None
-        made = Threads(own, workers, batch or each)
-        return SpreadRows(made, own) if isinstance(own, TableReader) else made
+        reader = _reader(own)
+        made = Threads(own, workers, batch or (None if reader is None else ROWS))
+        return made if reader is None else SpreadRows(made, reader)
     from whence.adapters.ray import replicas
 
     cpus, gpus = _number(told.get("cpus", "1"), spec), _number(told.get("gpus", "0"), spec)
     made = replicas(factory, workers, batch=batch, cpus=cpus, gpus=gpus)
-    if made.facts.reads != {"row"}:
+    reader = _reader(factory()) if made.facts.reads == frozenset({"row"}) else None
+    if reader is None:
         return made
     made.batch = batch or ROWS
-    own = factory()
-    return SpreadRows(made, own) if isinstance(own, TableReader) else made
+    return SpreadRows(made, reader)
+
+
+def _reader(score: object) -> TableReader | None:
+    """A model of rows that knows its columns; None for any other."""
+    return score if isinstance(score, TableReader) else None
 
 
 @dataclass(frozen=True)

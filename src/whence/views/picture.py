@@ -371,5 +371,5 @@ def _made(e: Explanation) -> str:
     fitted = f" ({made.fitted_by})" if made.fitted_by else ""
     told = f"{made.explainer} explainer{fitted}, budget {made.budget:,}"
     told = f"{told}, whence {version}" if version else told
-    plain = [note for note in made.notes if not note.startswith(CAUTION)]
+    plain = [f"{n[:1].upper()}{n[1:]}" for n in made.notes if not n.startswith(CAUTION)]
     return words.inert(". ".join([told, *plain]))

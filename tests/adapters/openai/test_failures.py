@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 import threading
 import time
@@ -9,12 +10,14 @@ from collections.abc import Iterator
 from email.utils import formatdate
 from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
 
 from adapters.openai.loopback import Reply, chat_of, error, serving, yes_no
 from whence.adapters.openai import scorer
+from whence.cli.common import spelled
 from whence.errors import InputError, MissingExtra, ModelError
 
 pytest.importorskip("openai")
@@ -108,8 +111,9 @@ def test_a_wait_beyond_reason_is_not_waited_for():
     ],
     ids=str,
 )
-def test_a_lasting_failure_is_refused_by_name(reply, kind, match):
+def test_a_lasting_failure_is_refused_by_name(reply, kind, match, monkeypatch):
     """Every failure that stays says what came and what to do."""
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-any-key")
     with serving(first_fails(reply, 99)) as server:
         made = opened(server)
         with pytest.raises(kind, match=match):
@@ -166,12 +170,60 @@ def test_a_server_that_is_down_is_refused_at_once():
         scorer("m", base_url=url, retries=0)
 
 
+def test_a_server_that_was_never_there_is_tried_twice(monkeypatch):
+    """Where nothing listens at the first request, two connections are tried, not all retries."""
+    tried = []
+    connect = socket.create_connection
+
+    def spied(address, *rest, **named):
+        tried.append(address)
+        return connect(address, *rest, **named)
+
+    monkeypatch.setattr(socket, "create_connection", spied)
+    with serving(yes_no) as server:
+        url = server.url
+    with pytest.raises(ModelError, match=r"asked 2 times.*Start the server"):
+        scorer("m", base_url=url)
+    assert tried == [("127.0.0.1", urlsplit(url).port)] * 2
+    with pytest.raises(ModelError, match=r"cannot be reached, or broke off: "):
+        scorer("m", base_url=url, retries=0)
+    assert len(tried) == 3
+
+
+def test_a_server_that_goes_away_is_tried_as_often_as_was_asked():
+    """Once a server has answered, a refused connection has all the retries."""
+    with serving(yes_no) as server:
+        made = opened(server, retries=2)
+    with pytest.raises(ModelError, match="cannot be reached, or broke off, asked 3 times"):
+        made(["a"])
+
+
+def test_a_server_behind_a_proxy_is_not_looked_for(monkeypatch):
+    """Where a proxy is set, a host that only the proxy knows is asked through it."""
+    with serving(yes_no) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url.removesuffix("/v1"))
+        made = scorer("m", base_url="http://nowhere.invalid/v1", target="Yes", chat=True, retries=0)
+        np.testing.assert_allclose(made(["a"]), [[-0.5]])
+
+
 def test_a_wrong_address_is_refused_at_once():
     """A server that has no such path is told from one that lacks the model."""
     match = r"/completions there: base_url= often ends in /v1"
     answering = partial(error, 404, "Not Found")
     with serving(lambda *_: answering()) as server, pytest.raises(InputError, match=match):
         scorer("m", base_url=server.url.removesuffix("/v1"))
+
+
+def test_the_option_for_models_that_only_chat_is_named_in_both_ways():
+    """The message for a wrong path names chat= in Python and --chat on the command line."""
+    answering = partial(error, 404, "Not Found")
+    with serving(lambda *_: answering()) as server, pytest.raises(InputError) as caught:
+        scorer("m", base_url=server.url.removesuffix("/v1"))
+    assert str(caught.value).endswith("base_url= often ends in /v1, and a model that only chats "
+                                      "needs chat=.")  # fmt: skip
+    assert spelled(str(caught.value)).endswith(
+        "--base-url often ends in /v1, and a model that only chats needs --chat."
+    )
 
 
 def test_an_unknown_model_is_refused_with_those_there_are():

@@ -88,6 +88,20 @@ def test_a_refused_key_is_named_by_its_variable(monkeypatch):
         opened(server, key_variable="MY_KEY")
 
 
+@pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.parametrize("value", [None, "", "  "])
+def test_a_key_that_is_missing_is_not_said_to_be_refused(monkeypatch, status, value):
+    """Where the variable is not set, or is empty, that is said, and how to name another."""
+    if value is not None:
+        monkeypatch.setenv("MY_KEY", value)
+    refusing = serving(lambda path, body, n: error(status, f"{KEY} is not yours"))
+    with refusing as server, pytest.raises(InputError, match="MY_KEY is not set") as caught:
+        opened(server, key_variable="MY_KEY")
+    assert "name another variable with key_variable=" in str(caught.value)
+    assert "refused the key" not in str(caught.value)
+    assert KEY not in "".join(traceback.format_exception(caught.value))
+
+
 def test_the_hosted_service_needs_a_key(monkeypatch):
     """Without a key the hosted service is not even asked."""
     monkeypatch.delenv("OPENAI_API_KEY")

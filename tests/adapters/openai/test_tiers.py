@@ -20,6 +20,11 @@ def opened(server, **options):
     return scorer(NAME, base_url=server.url, **options)
 
 
+def assert_sentences(notes):
+    """Notes can be joined by ". ": each begins with a capital and ends without a full stop."""
+    assert all(note[0].isupper() and not note.endswith(".") for note in notes)
+
+
 @pytest.mark.parametrize("dialect", ["vllm", "echo"])
 @pytest.mark.parametrize("target", [" Lily", " Lily. She loved to play"])
 def test_prompt_values_are_those_of_a_forward_pass(stories, dialect, target):
@@ -69,7 +74,8 @@ def test_a_target_cut_otherwise_keeps_its_sum(stories):
         row = made(["a\n"])
     assert made.spent.recut == 1
     np.testing.assert_allclose(row.sum(), sum(truth(*stories, "a\n", "Lily")), atol=1e-4)
-    assert any("in 1 answers the server cut the target" in note for note in made.facts.notes)
+    assert any("in 1 of 1 answers the server cut the target" in n for n in made.facts.notes)
+    assert_sentences(made.facts.notes)
 
 
 def test_a_target_that_shares_a_token_with_the_prompt_is_refused(stories):
@@ -120,7 +126,8 @@ def test_the_tier_is_found_out(stories, dialect, chat, tier, form, requests):
         made = opened(server, target=" Lily", chat=chat)
         assert len(server.bodies) == requests
     assert (made.tier, made.wire.form) == (tier, form)
-    assert any(f"tier '{tier}'" in note for note in made.facts.notes)
+    assert any(f"Tier '{tier}'" in note for note in made.facts.notes)
+    assert_sentences(made.facts.notes)
     assert f'"tier": "{tier}"' in str(made.facts.identity)
 
 
@@ -159,8 +166,58 @@ def test_a_first_token_that_is_not_listed_has_a_bound(tokens, value, absent):
         made = scorer("m", base_url=server.url, target="Yes", chat=True, tier="first-token")
         np.testing.assert_allclose(made(["a"]), [[value]], atol=1e-9)
     assert (made.spent.sought, made.spent.absent) == (1, absent)
-    told = any("in 1 of 1 values no such token was among the 20" in n for n in made.facts.notes)
+    told = any("in 1 of 1 values no token that begins" in note for note in made.facts.notes)
     assert told == bool(absent)
+
+
+@pytest.mark.parametrize("absent", [1, 2])
+def test_many_bounds_are_a_warning(absent):
+    """Where more than a tenth of the values are bounds the note says Caution, and what to do."""
+    pytest.importorskip("openai")
+
+    def answering(path, body, number):
+        unlikely = body["messages"][-1]["content"].startswith("bad")
+        return chat_of({"No": -0.1, "Maybe": -3.0} if unlikely else {"Yes": -0.5})
+
+    with serving(answering) as server:
+        made = scorer("m", base_url=server.url, target="Yes", chat=True, tier="first-token")
+        made(["bad"] * absent + ["good"] * (10 - absent))
+    (note,) = (one for one in made.facts.notes if "no token that begins" in one)
+    assert f"in {absent} of 10 values" in note.lower()
+    assert note.startswith("Caution: ") == (absent > 1)
+    advice = ("likely to begin with", "top_logprobs", "another tier")
+    assert all((one in note) == (absent > 1) for one in advice)
+    assert_sentences(made.facts.notes)
+
+
+@pytest.mark.parametrize("recut", [1, 2])
+def test_many_targets_cut_otherwise_are_a_warning(stories, recut):
+    """Where more than a tenth of the targets were cut otherwise the note says Caution."""
+    with serving(Stories(*stories)) as server:
+        made = opened(server, target=" Lily").aimed("He said ", "Lily")
+        made(["a\n"] * recut + ["He said "] * (10 - recut))
+    (note,) = (one for one in made.facts.notes if "cut the target" in one)
+    assert f"in {recut} of 10 answers" in note.lower()
+    assert note.startswith("Caution: ") == (recut > 1)
+    assert ("explain the whole target" in note) == (recut > 1)
+
+
+def test_the_notes_say_how_many_tokens_were_really_listed():
+    """A number of likeliest tokens that `extra` asks for is the one in the notes."""
+    pytest.importorskip("openai")
+    with serving(lambda path, body, number: chat_of({"No": -0.1})) as server:
+        made = scorer("m", base_url=server.url, target="Yes", chat=True, extra={"top_logprobs": 50})
+        made(["a"])
+        assert server.bodies[-1]["top_logprobs"] == 50
+    assert sum("50 likeliest" in note for note in made.facts.notes) == 2
+
+
+def test_a_contrast_without_a_target_is_told_both_ways_out(stories):
+    """The message names giving the target and leaving the contrast out."""
+    with serving(Stories(*stories)) as server:
+        made = opened(server, contrast=" Tom")
+        with pytest.raises(InputError, match="Give target= too, or leave contrast= out"):
+            made(["a"])
 
 
 def test_a_token_that_begins_both_counts_for_neither():

@@ -575,7 +575,7 @@ def test_a_text_longer_than_the_context_is_refused(yes: CausalScorer) -> None:
 
 
 def test_continuations_that_cannot_be_scored_are_refused(llama: Any, tokenizer: Any) -> None:
-    """An empty one, the same one twice, none at all, and batches of nothing are refused."""
+    """An empty one, the same twice, none, a contrast alone, and batches of nothing are refused."""
     with pytest.raises(InputError, match='target="" came'):
         scorer(llama, tokenizer, target="")
     with pytest.raises(InputError, match='contrast="" came'):
@@ -584,6 +584,8 @@ def test_continuations_that_cannot_be_scored_are_refused(llama: Any, tokenizer: 
         scorer(llama, tokenizer, target=" a", contrast=" a")
     with pytest.raises(InputError, match="No continuation was named"):
         scorer(llama, tokenizer)(["the cat"])
+    with pytest.raises(InputError, match="Give target= too, or leave contrast= out"):
+        scorer(llama, tokenizer, contrast=" a")(["the cat"])
     with pytest.raises(InputError, match="tokens_per_batch=0"):
         scorer(llama, tokenizer, target=" a", tokens_per_batch=0)
 

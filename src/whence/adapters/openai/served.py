@@ -180,7 +180,8 @@ class ServedScorer:
         if self.contrast is not None:
             return (
                 f"contrast= came for {self.wire.model} without target=, so there is nothing to "
-                "hold it against. Give target= too, or leave contrast= out."
+                "hold it against. Give target= too, or leave contrast= out to explain what the "
+                "model itself writes (in Python, continuing(item, most) keeps the contrast)."
             )
         return (
             f"{self.wire.model} was opened without a target, so an answer has nothing to be "

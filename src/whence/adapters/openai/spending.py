@@ -70,8 +70,9 @@ def told(spent: Spent, listed: int) -> list[str]:
             _note(
                 spent.absent,
                 spent.sought,
-                f"in {spent.absent} of {spent.sought} values no such token was among the {listed} "
-                "likeliest; the most that its probability can be stands there",
+                f"in {spent.absent} of {spent.sought} values no token that begins the continuation "
+                f"was among the {listed} likeliest; the most that its probability can be stands "
+                "there",
                 "explain a target that the model is likely to begin with, have more tokens listed "
                 "(top_logprobs), or use another tier",
             )

@@ -191,7 +191,8 @@ class CausalScorer:
         if self.contrast.tokens:
             raise InputError(
                 "contrast= came without target=, so there is nothing to hold it against. Give "
-                "target= too, or leave contrast= out."
+                "target= too, or leave contrast= out to explain what the model itself writes (in "
+                "Python, continuing(item, most) keeps the contrast)."
             )
         raise InputError(
             "No continuation was named, so there is nothing to score. Give target=, or let the "
