@@ -69,6 +69,14 @@ def test_equal_items_are_asked_once():
     assert sorted(map(len, model.asked)) == [0, 1, 2, 3]
 
 
+def test_equal_items_of_different_windows_are_asked_once():
+    """A text that comes again, however many masks later, is not asked again."""
+    model = Backwards()
+    scored = Scored(model, lambda rows: ["x" * int(r.sum()) for r in rows], str, window=3)
+    np.testing.assert_array_equal(scored(every(5)), every(5).sum(axis=1))
+    assert sorted(map(len, model.asked)) == [0, 1, 2, 3, 4, 5]
+
+
 def test_a_wrong_number_of_scores_is_refused():
     """An answer that is not one score per item is refused, with both numbers."""
     with pytest.raises(ShapeError, match=r"shape \(2,\) for 4 inputs"):
@@ -204,3 +212,31 @@ def test_a_text_longer_than_the_model_reads_is_refused():
     with pytest.raises(whence.errors.InputError, match="4 tokens long; short reads at most 3"):
         whence.text_game(model, "one two three four")
     assert model.asked == []
+
+
+def test_where_scores_are_read_is_pinned():
+    """What the scorer reads its scores at is always present, and no unit."""
+
+    class Reading(Backwards):
+        facts = Facts(scores="values", pins=("[MASK]", "elsewhere"))
+
+    model = Reading()
+    game = whence.text_game(model, "a [MASK] film of note")
+    assert tuple(game.units) == ("a", "film", "of", "note")
+    game.value(every(4))
+    assert all("[MASK]" in text for text in model.asked)
+
+
+def test_a_baseline_that_makes_longer_texts_is_measured_too():
+    """Where words and what stands in for them mix, the longest mix is what must fit."""
+
+    class Short(Backwards):
+        facts = Facts(
+            name="short",
+            scores="values",
+            max_tokens=6,
+            count_tokens=lambda texts: np.array([len(t) for t in texts]),
+        )
+
+    with pytest.raises(whence.errors.InputError, match="9 tokens long; short reads at most 6"):
+        whence.text_game(Short(), "a bbbb", absent="baseline:cccc d")

@@ -53,7 +53,8 @@ class Futures:
     @property
     def facts(self) -> Facts:
         """What `score` says of itself."""
-        return replace(facts_of(self.score), batch=WINDOW)
+        told = facts_of(self.score)
+        return replace(told, batch=WINDOW, lanes=self.in_flight, lane=self.batch or share(told))
 
     def __call__(self, items: Sequence[Any]) -> Values:
         """Raw scores `(b, *raw)`, one row per item, in their order."""
@@ -127,7 +128,9 @@ class Threads:
     @property
     def facts(self) -> Facts:
         """What `score` says of itself."""
-        return replace(facts_of(self.score), batch=WINDOW)
+        told = facts_of(self.score)
+        lanes = self.workers * told.lanes
+        return replace(told, batch=WINDOW, lanes=lanes, lane=self.batch or share(told))
 
     def __call__(self, items: Sequence[Any]) -> Values:
         """Raw scores `(b, *raw)`, one row per item, in their order."""

@@ -99,6 +99,9 @@ class Facts:
         mask: what the model itself puts in the place of a missing word, such as "[MASK]"; ""
             when it knows nothing of the kind.
         paid: whether calls are billed.
+        pins: pieces of a text at which its scores are read; a lens keeps them always present.
+        lanes: how many batches it scores at the same time.
+        lane: how many items go together in one of them.
         notes: what a reader of a finding should know of how the values were made, such as the
             tier of a server's log-probabilities.
     """
@@ -120,6 +123,9 @@ class Facts:
     )
     mask: str = ""
     paid: bool = False
+    pins: tuple[str, ...] = ()
+    lanes: int = 1
+    lane: int = 1
     notes: tuple[str, ...] = ()
 
 
@@ -220,31 +226,37 @@ class Scored:
 
     def stream(self, masks: Masks) -> Iterator[Part]:
         """Rows of `masks` and their raw scores, as they arrive; each row once."""
+        known: dict[Hashable, Values] = {}
         for start in range(0, len(masks), self.window):
-            for rows, values in self._window(masks[start : start + self.window]):
+            for rows, values in self._window(masks[start : start + self.window], known):
                 yield rows + start, values
 
-    def _window(self, masks: Masks) -> Iterator[Part]:
+    def _window(self, masks: Masks, known: dict[Hashable, Values]) -> Iterator[Part]:
+        """The same for the masks of one window; `known` holds what those before were worth."""
         items = list(self.render(masks))
         if self.key is None:
             yield from self.executor.stream(items)
             return
-        asked, rows_of = _different(items, self.key)
-        for where, values in self.executor.stream(asked):
+        places = _places(items, self.key)
+        for key in [key for key in places if key in known]:
+            rows = places.pop(key)
+            yield rows, np.repeat(known[key], len(rows), axis=0)
+        keys, rows_of = list(places), list(places.values())
+        for where, values in self.executor.stream([items[rows[0]] for rows in rows_of]):
+            for at, value in zip(where.tolist(), values, strict=True):
+                known[keys[at]] = value[None]
             rows = [rows_of[at] for at in where.tolist()]
-            counts = [len(same) for same in rows]
-            yield np.concatenate(rows), np.repeat(values, counts, axis=0)
+            yield np.concatenate(rows), np.repeat(values, list(map(len, rows)), axis=0)
 
 
-def _different(
+def _places(
     items: Sequence[Any], key: Callable[[Any], Hashable]
-) -> tuple[list[Any], list[NDArray[np.intp]]]:
-    """The different items in the order they first came, and where each of them is."""
+) -> dict[Hashable, NDArray[np.intp]]:
+    """Where each different item is, in the order they first came."""
     places: dict[Hashable, list[int]] = {}
     for row, item in enumerate(items):
         places.setdefault(key(item), []).append(row)
-    rows = [np.array(same, dtype=np.intp) for same in places.values()]
-    return [items[same[0]] for same in rows], rows
+    return {key: np.array(rows, dtype=np.intp) for key, rows in places.items()}
 
 
 def scores_of(answer: Any, items: int) -> Values:

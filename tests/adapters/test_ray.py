@@ -108,7 +108,7 @@ def test_facts_are_the_local_ones(log):
     """Copies say what the scorer says, identity included; counts and spans are asked of a copy."""
     local = Written(log).facts
     with crew(log) as copies:
-        assert copies.facts == replace(local, batch=WINDOW)
+        assert replace(copies.facts, lanes=1, lane=1) == replace(local, batch=WINDOW)
         np.testing.assert_array_equal(copies.facts.count_tokens(ITEMS), local.count_tokens(ITEMS))
         assert copies.facts.token_spans(TEXT) == local.token_spans(TEXT)
 

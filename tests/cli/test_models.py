@@ -175,6 +175,8 @@ def test_the_timed_calls_of_a_dry_run_are_kept_in_a_journal(call, tmp_path):
         (["a b", "--model", "mystery:model"], "mystery"),
         (["a b", "--target", " c"], "target"),
         (["a b", "--image", "x.png"], "came together"),
+        (["a b", "--model", "http://me:hunter2@host/v1"], "may be a password"),
+        (["--table", "t.csv", "--units", "word"], "--units came with a table"),
         (["a b", "--row", "0"], "--row came without --table"),
         (["a b", "--size", "5", "--group", "a=b"], "--size and --group came without --table"),
         (["a b", "--target", " c", "--write", "3"], "--write came with --target"),
@@ -232,6 +234,15 @@ class TestStories:
         assert "' cried' rather than ' smiled'" in told
         own = call("explain", "Tom was sad. He", "--model", str(STORIES), "--write", "2").stdout
         assert own.startswith("stories260K/hf gives ")
+
+    def test_marked_units_are_continued_without_their_braces(self, call):
+        """What the model goes on with is what it would write after the text that is sent."""
+        plain = call("explain", "Lily saw a big dog", "--model", str(STORIES), "--write", "3")
+        marked = call(
+            "explain", "{Lily} saw a {big} dog", "--units", "marked", "--model", str(STORIES),
+            "--write", "3",
+        )  # fmt: skip
+        assert marked.stdout.partition(":")[0] == plain.stdout.partition(":")[0]
 
     def test_a_chat_without_a_template_is_refused(self, call):
         """A model that has no chat template is named, and nothing is asked."""

@@ -151,6 +151,11 @@ class Crew:
         fit = self._needs.fit(self._ray.cluster_resources())
         self._workers += [self._hired() for _ in range(count or max(1, fit))]
 
+    @property
+    def size(self) -> int:
+        """Workers that were hired."""
+        return len(self._workers)
+
     def first(self) -> Hello:
         """What the first worker says that is open; waits for it.
 

@@ -110,6 +110,12 @@ def open_model(spec: str, options: Options = Options()) -> Scorer:  # noqa: B008
         MissingExtra: what the adapter needs is not installed.
     """
     scheme, rest = _parted(spec)
+    if "@" in rest and "//" in rest:
+        raise InputError(
+            f"{scheme}:... came as the model, with what may be a password before the @, which is "
+            "not repeated here. A model behind a server is openai:NAME with --base-url URL; a key "
+            "is read from the environment."
+        )
     if scheme in BUILT_IN:
         return _checked(_imported(BUILT_IN[scheme])(rest, options), BUILT_IN[scheme])
     return _opened_by(_registered(scheme, rest), rest, options)

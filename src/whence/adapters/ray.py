@@ -44,13 +44,15 @@ class Replicas:
     def __init__(self, crew: Crew, batch: int | None, in_flight: int, retries: int) -> None:
         hello = crew.first()
         self._crew = crew
+        self.batch = batch or share(hello.facts)
         self.facts = replace(
             hello.facts,
             batch=WINDOW,
+            lanes=crew.size,
+            lane=self.batch,
             count_tokens=self._counts if hello.counts else None,
             token_spans=self._spans if hello.spans else None,
         )
-        self.batch = batch or share(hello.facts)
         self.in_flight, self.retries = in_flight, retries
 
     @property

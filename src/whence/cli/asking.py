@@ -6,7 +6,7 @@ It does not know how options are spelled (explain), nor how results are drawn (o
 from __future__ import annotations
 
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from whence.game import Game
 from whence.journal import Journal
 from whence.lenses.inputs.ends import Known
 from whence.lenses.inputs.making import of_predicted
+from whence.lenses.inputs.segment import segment
 from whence.scoring import Continues, Facts, Scorer
 
 
@@ -100,7 +101,7 @@ def answer(asked: Question, look: shown.Output, *, dry_run: bool, price: float |
     game = asked.game(model)
     design = asked.plan(game)
     if dry_run:
-        plain(forecast(game, design, asked.journal, look.form, price))
+        plain(forecast(game, design, asked.journal, look.form, price, model.facts))
     else:
         _run(asked, model.facts, game, look)
 
@@ -141,12 +142,20 @@ def _opened(asked: Question) -> Scorer:
 
     opened = partial(open_model, asked.model, asked.options)
     if asked.options.target is None and asked.options.contrast is None:
-        opened = partial(_continuing, opened, asked.source, asked.write)
+        whole = _sent(asked.source, asked.cut.units)
+        opened = partial(_continuing, opened, whole, asked.write)
     if not asked.workers:
         return opened()
     from whence.adapters.workers import spread
 
     return spread(asked.workers, opened)
+
+
+def _sent(source: Source, units: str | None) -> Source:
+    """The source as the model reads it: without the braces around marked units."""
+    if units != "marked" or source.text is None:
+        return source
+    return replace(source, text=segment(source.text, units).units.text)
 
 
 def _continuing(opened: partial[Scorer], source: Source, most: int) -> Scorer:

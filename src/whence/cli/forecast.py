@@ -19,6 +19,7 @@ from whence.explain import Plan
 from whence.game import Game, raw_values
 from whence.journal import Journal
 from whence.masks import Masks
+from whence.scoring import Facts
 
 #: Masks that are timed, and repeats for noise that `explain` asks by default.
 TIMED, REPEATS = 8, 3
@@ -65,11 +66,16 @@ class Forecast:
 
 
 def forecast(
-    game: Game, design: Plan, journal: Path | None, form: str, price: float | None = None
+    game: Game,
+    design: Plan,
+    journal: Path | None,
+    form: str,
+    price: float | None = None,
+    facts: Facts = Facts(),  # noqa: B008  frozen
 ) -> str:
     """What the run of that design would cost: JSON for form "json", else lines of text.
 
-    `price` is of a million tokens.
+    `price` is of a million tokens; `facts` are the model's.
 
     Raises:
         InputError: a price, and a model that does not count its tokens.
@@ -85,6 +91,7 @@ def forecast(
     with nullcontext() if kept is None else Journal(kept) as opened:
         asked = game if opened is None else opened.remember(game)
         seconds, timed = _seconds(asked, missing, tokens)
+    seconds = round(seconds * _lanes_used(timed, facts) / facts.lanes, 3)
     total = None if tokens is None else int(tokens.sum())
     found = Forecast(
         game.description,
@@ -103,7 +110,13 @@ def forecast(
         design.looks,
         None if price is None or total is None else total * price / 1e6,
     )
-    return in_lines(asdict(found)) if form == "json" else _in_words(found)
+    return in_lines(asdict(found)) if form == "json" else _in_words(found, facts.paid)
+
+
+def _lanes_used(timed: int, facts: Facts) -> int:
+    """How many of the model's lanes the timed calls could fill: a run fills them all."""
+    asked = max(timed - 1, 1)  # the first is not timed
+    return min(facts.lanes, -(-asked // facts.lane))
 
 
 def _known(game: Game, masks: Masks, journal: Path | None) -> np.ndarray:
@@ -129,7 +142,7 @@ def _seconds(game: Game, missing: Masks, tokens: np.ndarray | None) -> tuple[flo
     return round(each * float(np.sum(sizes)), 3), len(some)
 
 
-def _in_words(found: Forecast) -> str:
+def _in_words(found: Forecast, paid: bool) -> str:
     every = ", every mask there is" if found.exhaustive else ""
     most = "at most " if found.looks else ""
     held = f", {found.held_out:,} of them held out to measure the fit" if found.held_out else ""
@@ -147,5 +160,6 @@ def _in_words(found: Forecast) -> str:
         "seconds": seconds if found.paid else "none",
     }
     lines = [f"{name:<11} {words}" for name, words in rows.items() if words]
-    spent = f"Only the {found.timed} timed calls were made." if found.timed else "No call was made."
+    spent = f"Only the {found.timed} timed calls were made" if found.timed else "No call was made"
+    spent += ", beside those that opened the model." if paid else "."
     return "\n".join([*lines, f"{spent} Run it again without --dry-run."])

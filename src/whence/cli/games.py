@@ -190,9 +190,15 @@ def _of_row(
     from whence.lenses.inputs.table import table_game
 
     assert source.table is not None
+    _none("--units", [cut.units] if cut.units else [], "a table, whose units are its columns")
     _none("--part", cut.parts, "a table; name columns that belong together with --group")
     table = read_table(source.table)
-    background = table if source.background is None else read_table(source.background)
+    background = None if source.background is None else read_table(source.background)
+    if background is None and len(table) < 2:
+        raise InputError(
+            f"--table {source.table} has {len(table)} row, so no other row to take the values of "
+            "absent columns from. Give --background, rows of the data that the model learned from."
+        )
     given: dict[str, Any] = {} if cut.absent is None else {"absent": cut.absent}
     return table_game(
         score,
@@ -217,6 +223,10 @@ def _groups(groups: Sequence[str]) -> dict[str, list[str]] | None:
         if not (name and equals and columns):
             raise InputError(
                 f"--group {group!r} came; write a name and its columns: --group home=rooms,age."
+            )
+        if name in found:
+            raise InputError(
+                f"--group {name}=... came twice; put all its columns in one: --group {name}=a,b,c."
             )
         found[name] = [column.strip() for column in columns.split(",")]
     return found or None

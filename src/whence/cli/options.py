@@ -72,7 +72,7 @@ Background = Annotated[
     Path | None,
     typer.Option(
         metavar="PATH",
-        help="Rows that stand in for absent columns.  [default: the other rows of --table]",
+        help="Rows that stand in for absent columns.  [default: the rows of --table]",
     ),
 ]
 Size = Annotated[

@@ -42,7 +42,7 @@ def refined(
     if dry_run:
         # No run asks more than the budget, and whole units take no fewer tokens than their parts.
         game = asked.game(model)
-        plain(forecast(game, asked.plan(game), asked.journal, look.form, price))
+        plain(forecast(game, asked.plan(game), asked.journal, look.form, price, model.facts))
         return
     with nullcontext() if asked.journal is None else Journal(asked.journal) as journal:
         try:

@@ -178,7 +178,6 @@ def test_the_callers_array_is_not_kept():
         ([1.0, 2.0], [0, 1], {"fill": np.inf}, "the fill holds nan or inf"),
         ([1.0, 2.0], [0, 1], {"units": ["a"]}, "1 labels came for the 2 units"),
         ([1.0, 2.0], [0, 1], {"scores": "votes"}, "scores='votes'"),
-        ([1.0, 2.0], [0, 1], {"scores": None}, "output=None"),
         ([1.0, 2.0], [0, 1], {"labels": "ab"}, "a sequence is needed"),
     ],
 )

@@ -79,6 +79,7 @@ class ServedScorer:
             split=self.split,
             reads=frozenset({"text", "messages"} if self.wire.chat else {"text"}),
             batch=max(64, 16 * self.server.concurrency),
+            lanes=self.server.concurrency,
             count_tokens=self.counting,
             token_spans=None if self.counting.tokenizer is None else self.counting.spans,
             paid=not self.server.local,

@@ -109,8 +109,8 @@ def scorer(
 
     The scores are the log-probabilities that the answer starts at its first token and ends at its
     last, over every token the model attends to; the value is their sum. The question is always
-    present. The answer must be a stretch of every context: pin it. A context that has lost it is
-    refused: its probability would be zero, its logarithm no number.
+    present. The answer must be a stretch of every context: `text_game` pins it. A context that has
+    lost it is refused: its probability would be zero, its logarithm no number.
 
     Args:
         model: a transformers model with a head for question answering.
@@ -139,6 +139,7 @@ def scorer(
             labels=("start", "end") * len(answers),
             split=None if contrast is None else 2,
             notes=_notes(answers),
+            pins=tuple(one.words for one in answers if isinstance(one, Anchor)),
         ),
         tokens_per_batch,
         per_token=2,
@@ -147,9 +148,6 @@ def scorer(
 
 def waiting(model: Any, tokenizer: Any, *, question: str, name: str = "") -> Waiting:
     """The same before the answer is said: `continuing(context, most)` takes the model's own.
-
-    The answer must be pinned in the game all the same: its words are `facts.notes`' and
-    `best_answer`'s.
 
     Raises:
         InputError: as `scorer`, for the model, the tokenizer and the question.

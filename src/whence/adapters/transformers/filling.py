@@ -123,7 +123,7 @@ def scorer(
         model,
         reader,
         Filler(at, tokenizer.mask_token_id, ids),
-        _told(facts, fillers, contrast, blank),
+        replace(_told(facts, fillers, contrast, blank), pins=(at.words,)),
         tokens_per_batch,
         per_token=model.config.get_text_config().vocab_size,
     )

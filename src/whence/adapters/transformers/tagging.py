@@ -59,7 +59,7 @@ def scorer(
     """A scorer of the tag that a token classifier gives to one word.
 
     The scores are the `(b, classes)` logits at the word's first token. A text without the word
-    has no such score, so the word must be kept always present: `text_game(..., pin=(word,))`. A
+    has no such score, so the word must be kept always present: `text_game` pins it. A
     text that has lost it is refused, never guessed at.
 
     Args:
@@ -87,6 +87,7 @@ def scorer(
             facts,
             scores="logits",
             labels=names,
+            pins=(at.words,),
             notes=(f"the tag of {at.words!r}, read at its first token",),
         ),
         tokens_per_batch,

@@ -17,7 +17,7 @@ from whence.errors import InputError
 from whence.game import Game
 from whence.lenses.inputs.ends import Known
 from whence.lenses.inputs.readouts import predicted_class, readout, with_output
-from whence.masks import Masks
+from whence.masks import Masks, ends
 from whence.scoring import WINDOW, Executor, Facts, Score, Scored, as_executor, facts_of
 from whence.units import Units, plural
 
@@ -90,6 +90,7 @@ def game_of(
     output: str | int | None = None,
     link: str | None = None,
     distinct: bool = False,
+    longest: Masks | None = None,
 ) -> Game:
     """The game of a scorer and what masks make of an input; for lenses.
 
@@ -103,6 +104,7 @@ def game_of(
         output, link: as `text_game`; for the predicted class the model is asked once.
         distinct: whether different masks always make different items; otherwise items must be
             hashable, and equal ones are scored once.
+        longest: masks `(b, n)` that may make the longest items; None for the two ends.
 
     Raises:
         InputError: a scorer that does not read such items, an input longer than it reads, or an
@@ -112,7 +114,7 @@ def game_of(
     chosen = "all" if predicted else output
     read, outputs, unit = readout(chosen, link, facts.labels, facts.scores, facts.split)
     _check_reads(facts, kind)
-    _check_length(facts, render, len(units))
+    _check_length(facts, render, ends(len(units)) if longest is None else longest)
     key = None if distinct else _itself
     # What streams may reorder what it is given, so it is given no more at once than it likes.
     window = min(facts.batch, WINDOW) if isinstance(score, Executor) else WINDOW
@@ -173,12 +175,11 @@ def _check_reads(facts: Facts, kind: str) -> None:
     )
 
 
-def _check_length(facts: Facts, render: Callable[[Masks], Sequence[Any]], n: int) -> None:
+def _check_length(facts: Facts, render: Callable[[Masks], Sequence[Any]], masks: Masks) -> None:
     """Refuses what is longer than the model reads, before anything is spent."""
     if facts.max_tokens is None or facts.count_tokens is None:
         return
-    ends = np.array([np.ones(n), np.zeros(n)], dtype=np.bool_)
-    tokens = int(np.max(facts.count_tokens(list(render(ends)))))
+    tokens = int(np.max(facts.count_tokens(list(render(masks)))))
     if tokens > facts.max_tokens:
         raise InputError(
             f"the input is {tokens:,} tokens long; {facts.name} reads at most "

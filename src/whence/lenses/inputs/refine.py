@@ -227,6 +227,8 @@ def _input(
         places = [place for place in given if not isinstance(place, int)]
         if len(places) < len(given):
             raise InputError(f"pin={pin!r} came for a text; numbers are those of messages.")
+        if isinstance(text, str):
+            places += [piece for piece in facts_of(score).pins if piece in text]
         whole = segment(text, coarse, pin=places, tokenizer=tokenizer)
         return whole, partial(text_game, score)
     if not isinstance(text, Talk):

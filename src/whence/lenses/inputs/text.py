@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from whence.errors import InputError
 from whence.game import Game
 from whence.lenses.inputs.making import CountTokens, game_of, told, with_said
 from whence.lenses.inputs.render import Absent, Drop, rendering
 from whence.lenses.inputs.segment import Place, Segmented, Tokenizer, segment
+from whence.masks import Masks, ends
 from whence.scoring import Score
 
 
@@ -77,11 +80,34 @@ def text_game(
         tokenizer=tokenizer,
         batch=batch,
     )
-    cut = segment(text, units, parts=parts, pin=pin, tokenizer=facts.token_spans)
+    pinned = (pin,) if isinstance(pin, str) else tuple(pin)
+    if isinstance(text, str):
+        pinned += tuple(piece for piece in facts.pins if piece in text)
+    cut = segment(text, units, parts=parts, pin=pinned, tokenizer=facts.token_spans)
     _enough(cut)
     made = rendering(cut, absent)
     key = None if facts.identity is None else made.identity(facts.identity)
-    return game_of(score, facts, cut.units, made.render, made.kind, key, output=output, link=link)
+    return game_of(
+        score,
+        facts,
+        cut.units,
+        made.render,
+        made.kind,
+        key,
+        output=output,
+        link=link,
+        longest=_longest(cut, made.fill),
+    )
+
+
+def _longest(cut: Segmented, fill: Sequence[str]) -> Masks:
+    """The two ends, and the mask that shows of each unit and what stands in for it the longer."""
+    spans = cut.units.spans or ()
+    both = ends(len(cut.units))
+    if not fill:
+        return both
+    longer = [stop - start >= len(other) for (start, stop), other in zip(spans, fill, strict=True)]
+    return np.concatenate([both, np.array([longer])])
 
 
 def _enough(cut: Segmented) -> None:
