@@ -1,5 +1,7 @@
 """Facts about scoring: how masks become items, and how answers arrive."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -119,6 +121,16 @@ def test_an_explanation_does_not_depend_on_the_order_of_arrival():
     same(runs[0], runs[1])
     same(runs[0], runs[2])
     assert all(np.array_equal(r.judged.masks, runs[0].judged.masks) for r in runs)
+
+
+def test_the_masks_that_are_repeated_do_not_depend_on_the_order_of_arrival():
+    """Noise is looked for at the same masks, whoever answered first."""
+    told = []
+    for order in (range, mixed):
+        game, _ = streaming(order, n=12)
+        noisy = replace(game, again=lambda m: m @ np.arange(1.0, 13) + m @ 2.0 ** np.arange(12))
+        told.append(float(whence.explain(noisy, budget=200).fidelity.noise))
+    assert told[0] == told[1] > 0
 
 
 def test_what_arrived_before_an_error_is_kept(tmp_path):

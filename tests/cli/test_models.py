@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from tools.tree import ROOT
+from whence.cli.forecast import lanes_used
+from whence.scoring import Facts
 
 STORIES = ROOT.parent / "shared" / "data" / "stories260K" / "hf"
 REVIEW = """The film opens with a long and lovely shot of the sea.
@@ -103,6 +105,28 @@ def test_a_row_of_a_table(call, tmp_path):
     row, mean = table.iloc[7], table.mean()
     expected = [2 * (row["age"] - mean["age"]), -(row["rooms"] - mean["rooms"]), 0]
     assert values(found) == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_group_that_comes_twice_is_refused(call, tmp_path):
+    """Two --group of one name are refused: the first would be lost."""
+    pytest.importorskip("skops")
+    (tmp_path / "rows.csv").write_text("a,b,c\n1,2,3\n4,5,6\n")
+    (tmp_path / "own.py").write_text("def score(rows):\n    return [0.0] * len(rows)\n")
+    done = call(
+        "explain", "--model", "python:own.py:score", "--table", "rows.csv",
+        "--group", "x=a", "--group", "x=b",
+    )  # fmt: skip
+    assert done.exit_code == 2
+    assert "--group x=... came twice" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("timed", "lanes", "lane", "used"),
+    [(8, 1, 1, 1), (8, 32, 1, 7), (8, 4, 1, 4), (8, 4, 64, 1), (8, 4, 3, 3), (1, 4, 1, 1)],
+)
+def test_a_forecast_knows_how_many_calls_go_at_once(timed, lanes, lane, used):
+    """The timed calls fill as many lanes as they can; the first of them is not timed."""
+    assert lanes_used(timed, Facts(lanes=lanes, lane=lane)) == used
 
 
 @pytest.mark.usefixtures("model")

@@ -91,7 +91,7 @@ def forecast(
     with nullcontext() if kept is None else Journal(kept) as opened:
         asked = game if opened is None else opened.remember(game)
         seconds, timed = _seconds(asked, missing, tokens)
-    seconds = round(seconds * _lanes_used(timed, facts) / facts.lanes, 3)
+    seconds = round(seconds * lanes_used(timed, facts) / facts.lanes, 3)
     total = None if tokens is None else int(tokens.sum())
     found = Forecast(
         game.description,
@@ -113,7 +113,7 @@ def forecast(
     return in_lines(asdict(found)) if form == "json" else _in_words(found, facts.paid)
 
 
-def _lanes_used(timed: int, facts: Facts) -> int:
+def lanes_used(timed: int, facts: Facts) -> int:
     """How many of the model's lanes the timed calls could fill: a run fills them all."""
     asked = max(timed - 1, 1)  # the first is not timed
     return min(facts.lanes, -(-asked // facts.lane))
