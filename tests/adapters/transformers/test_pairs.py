@@ -213,3 +213,45 @@ def test_other_texts_have_another_identity(pair: pairs.Pair) -> None:
     """Scorers of different texts are told apart, also where the texts joined would be equal."""
     told = (("a\nb", "c"), ("a", "b\nc"), ("b\nc", "a"))
     assert len({pairs.matched(pair, texts).facts.identity for texts in told}) == 3
+
+
+def test_a_match_is_a_game_over_regions_and_words(pair: pairs.Pair) -> None:
+    """Of four patches and three words every masking is encoded once, and worth the pair's score."""
+    game = crossing.match_game(
+        pair, PICTURE, "photo of cats", image_units="patches:2", image_absent="constant:0"
+    )
+    assert game.n == 4 + 3
+    assert game.units.labels[4:] == ("photo", "of", "cats")
+    value = game.value
+    masks = every(7)
+    values = game(masks)
+    assert (len(value.seen), len(value.read)) == (16, 8)
+    for row in (0, 37, 127):
+        images = pair.images(shown(masks[row : row + 1, :4]))
+        text = " ".join(w for w, on in zip(WORDS[1:], masks[row, 4:], strict=True) if on)
+        np.testing.assert_allclose(
+            values[row], pair.scores(images, pair.texts([text]))[0], atol=1e-4
+        )
+
+
+def test_matches_have_an_identity_of_their_inputs(pair: pairs.Pair) -> None:
+    """Another image, text, cut or policy is another game; the same ones are the same."""
+    made = [
+        crossing.match_game(pair, picture, text, image_units=units, image_absent=absent).identity
+        for picture, text, units, absent in (
+            (PICTURE, "photo of cats", "patches:2", "blur"),
+            (PICTURE, "photo of cats", "patches:2", "blur"),
+            (PICTURE[::-1], "photo of cats", "patches:2", "blur"),
+            (PICTURE, "photo of dogs", "patches:2", "blur"),
+            (PICTURE, "photo of cats", "patches:4", "blur"),
+            (PICTURE, "photo of cats", "patches:2", "mean"),
+        )
+    ]
+    assert made[0] == made[1]
+    assert len(set(made)) == 5
+
+
+def test_hidden_words_of_a_match_are_refused(pair: pairs.Pair) -> None:
+    """The two towers read texts and not hidden spans: the policies there are are named."""
+    with pytest.raises(InputError, match="text_absent='hide' came"):
+        crossing.match_game(pair, PICTURE, "photo of cats", text_absent="hide")

@@ -1,24 +1,28 @@
-"""Holds pair_game: a Pair, and what masks make of an image and of a text -> a Game over both.
+"""Holds match_game and pair_game: a Pair, an image and a text -> a Game over both.
 
-It does not know how the model embeds (pairs), nor how images and texts are masked: it is given
-what masks make of each.
+It does not know how the model embeds (pairs), nor how images and texts are masked (the lenses).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from whence import masks as mask
 from whence.adapters.transformers.pairs import Pair
 from whence.errors import InputError
 from whence.game import Game, Values
+from whence.lenses.inputs.array import identified
+from whence.lenses.inputs.image import masked_image
+from whence.lenses.inputs.render import Absent, Drop, rendering
+from whence.lenses.inputs.segment import segment
 from whence.masks import Masks
 from whence.samples import Samples
-from whence.units import Units
+from whence.units import Units, plural
 
 #: Embeddings of maskings that a game keeps, of images and of texts.
 KEPT = 1 << 16
@@ -73,6 +77,51 @@ def _known(
     return rows
 
 
+def match_game(
+    found: Pair,
+    image: ArrayLike,
+    text: str,
+    *,
+    image_units: str | ArrayLike = "patches:4",
+    text_units: str = "word",
+    image_absent: str | ArrayLike = "blur",
+    text_absent: Absent | str = Drop(),  # noqa: B008  frozen, and holds nothing
+    rng: int | np.random.Generator = 0,
+    batch: int = 256,
+) -> Game:
+    """How well an image and a text match: a game over the regions of the one and the words of both.
+
+    It is `pair_game` with the lenses of images and of texts: each different masked image and each
+    different masked text is encoded once.
+
+    Args:
+        found: the model, from `load_pair`.
+        image: `(h, w)` or `(h, w, 3)`, as `image_game`.
+        text: what it is matched with.
+        image_units, image_absent, rng: as `image_game`.
+        text_units, text_absent: as `text_game`; hiding from attention is not among the latter.
+        batch: masks that are valued at a time.
+
+    Raises:
+        InputError: an image or a text that cannot be used as it came.
+    """
+    shown, regions = masked_image(image, units=image_units, absent=image_absent, rng=rng)
+    cut = segment(text, text_units, tokenizer=found.facts.token_spans)
+    written = rendering(cut, text_absent)
+    if written.kind != "text":
+        raise InputError(
+            f"text_absent={text_absent!r} came for a model of images and texts; it must be 'drop', "
+            "'mask:...' or 'baseline:...'."
+        )
+    identity = f"{identified('', shown)}{written.identity('')}"
+    game = pair_game(
+        found, lambda masks: list(shown(masks)), written.render, regions, cut.units,
+        identity=identity, batch=batch,
+    )  # fmt: skip
+    told = f"{found.facts.name} on {len(regions)} {plural(regions.kind)} of an image and "
+    return replace(game, description=f"{told}{len(cut.units)} {plural(cut.units.kind)} of {text!r}")
+
+
 def pair_game(
     found: Pair,
     images: Callable[[Masks], Sequence[Any]],
@@ -111,6 +160,7 @@ def pair_game(
         unit=found.facts.unit,
         identity=None if identity is None or known is None else f"{known}:pair:{identity}",
         batch=batch,
+        model=found.facts.name,
         description=f"{found.facts.name} on {len(shown)} image and {len(written)} text units",
     )
 

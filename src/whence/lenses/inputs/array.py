@@ -171,7 +171,7 @@ def masked_game(
     """
     facts = said.over(told(score), kind)
     drawn = Drawn(score, render, facts.batch)
-    identity = _identity(facts.identity, render)
+    identity = identified(facts.identity, render)
     rows = Rows(render.idle(len(units)))
     game = game_of(drawn, facts, units, rows, kind, identity, output=output, link=link)
     size = " x ".join(map(str, render.whole.shape))
@@ -258,7 +258,7 @@ def _as_fill(fill: ArrayLike, whole: NDArray[Any]) -> NDArray[Any]:
     return as_type(spread, whole.dtype)
 
 
-def _identity(model: str | None, render: Masked) -> str | None:
+def identified(model: str | None, render: Masked) -> str | None:
     """Equal for two games only if the same masks give the same raw scores."""
     if model is None:
         return None

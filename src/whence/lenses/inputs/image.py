@@ -92,16 +92,31 @@ def image_game(
         the place of what is absent: Fong and Vedaldi (2017); Petsiuk, Das and Saenko (2018), who
         blur by 5 pixels for 224. We blur more: a patch must not show through.
     """
+    render, named = masked_image(image, units=units, absent=absent, pin=pin, rng=rng)
+    said = Told(scores, labels, identity, batch)
+    return masked_game(score, render, named, said, kind="image", output=output, link=link)
+
+
+def masked_image(
+    image: ArrayLike,
+    *,
+    units: str | ArrayLike = "patches:8",
+    absent: str | ArrayLike = "blur",
+    pin: Sequence[Box] = (),
+    rng: int | np.random.Generator = 0,
+) -> tuple[Masked, Units]:
+    """What masks make of an image, and its units; the arguments are those of `image_game`.
+
+    Raises:
+        InputError: as `image_game`, for the image and its units.
+    """
     whole = as_image(image)
     cut = pinned(regions(whole, units), pin)
     kind, grid, labelled = _numbered(cut, units)
     many_enough(len(labelled), kind, f"Cut it finer, or pin less: units= {KINDS}.")
     fill = stand_in(whole, grid, absent, as_seed(rng))
     depth = grid if whole.ndim == 2 else grid[..., None]
-    named = Units(labelled, kind=kind, grid=grid)
-    said = Told(scores, labels, identity, batch)
-    render = Masked(whole, depth, fill)
-    return masked_game(score, render, named, said, kind="image", output=output, link=link)
+    return Masked(whole, depth, fill), Units(labelled, kind=kind, grid=grid)
 
 
 def as_image(image: ArrayLike) -> NDArray[Any]:
