@@ -198,7 +198,8 @@ def test_the_timed_calls_of_a_dry_run_are_kept_in_a_journal(call, tmp_path):
         (["a b", "--model", "model.pkl"], "model.pkl"),
         (["a b", "--model", "mystery:model"], "mystery"),
         (["a b", "--target", " c"], "target"),
-        (["a b", "--image", "x.png"], "came together"),
+        (["a b", "--table", "t.csv"], "came together"),
+        (["a b", "--image", "x.png"], "no --model"),
         (["a b", "--model", "http://me:hunter2@host/v1"], "may be a password"),
         (["--table", "t.csv", "--units", "word"], "--units came with a table"),
         (["a b", "--row", "0"], "--row came without --table"),
@@ -284,3 +285,27 @@ class TestStories:
         page = Path(tmp_path / "page.html").read_text()
         assert "stories260K/hf" in page
         assert str(STORIES.parent) not in page
+
+
+def test_a_picture_and_a_text(call, tmp_path):
+    """`--image PATH TEXT` explains how well they match, by regions and words."""
+    image = pytest.importorskip("PIL.Image")
+    pytest.importorskip("transformers")
+    from adapters.transformers import tiny
+
+    tiny.clip().save_pretrained(tmp_path / "clip")
+    words = tiny.tokenizer()
+    words.model_input_names = ["input_ids", "attention_mask"]
+    words.save_pretrained(tmp_path / "clip")
+    tiny.image_processor().save_pretrained(tmp_path / "clip")
+    pixels = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
+    image.fromarray(pixels).save(tmp_path / "p.png")
+    found = document(
+        call(
+            "explain", "--image", "p.png", "a photo of cats", "--model", str(tmp_path / "clip"),
+            "--units", "patches:2", "--budget", "256", "--format", "json",
+        )
+    )  # fmt: skip
+    labels = [unit["label"] for unit in found["units"]]
+    assert labels[4:] == ["a", "photo", "of", "cats"]
+    assert found["fidelity"]["exact"]

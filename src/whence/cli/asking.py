@@ -9,6 +9,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -140,6 +141,8 @@ def _opened(asked: Question) -> Scorer:
     """The model; one that writes continues the whole input where no target was given."""
     from whence.adapters.opening import open_model
 
+    if asked.source.matched:
+        return _pair(asked)
     opened = partial(open_model, asked.model, asked.options)
     if asked.options.target is None and asked.options.contrast is None:
         whole = _sent(asked.source, asked.cut.units)
@@ -149,6 +152,21 @@ def _opened(asked: Question) -> Scorer:
     from whence.adapters.workers import spread
 
     return spread(asked.workers, opened)
+
+
+def _pair(asked: Question) -> Any:
+    """A model of images and texts, which is no scorer of either alone."""
+    from whence.adapters.transformers import load_pair
+
+    if asked.workers or not asked.model:
+        what = f"--workers {asked.workers}" if asked.workers else "no --model"
+        raise InputError(
+            f"a picture and a text came with {what}; how well they match is asked of one "
+            "CLIP-like model, in this process. Give its folder or name as --model."
+        )
+    told = asked.options
+    told.only("a model of images and texts", "device", "dtype", "tokenizer")
+    return load_pair(asked.model, tokenizer=told.tokenizer, device=told.device, dtype=told.dtype)
 
 
 def _sent(source: Source, units: str | None) -> Source:

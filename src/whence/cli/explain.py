@@ -28,6 +28,7 @@ Examples:
   whence explain "Why is the sky blue?" --chat --model openai:NAME
   whence explain --model pipeline.skops --table rows.csv --row 7
   whence explain --model FOLDER --image picture.png --units patches:8
+  whence explain --model CLIP --image picture.png "two cats on a sofa"
 """
 
 
@@ -256,17 +257,17 @@ def _unread(options: Mapping[str, object], why: str) -> None:
 def _source(
     text: list[str], file: Path | None, image: Path | None, table: Path | None, chat: bool
 ) -> Source:
-    """The one thing that is explained.
+    """What is explained: one thing, or how well a picture and a text match.
 
     Raises:
         InputError: two things came, or none.
     """
-    given = {"--image": image, "--table": table, "--file": file, "TEXT": text or None}
+    given = {"--table": table, "--image": image, "--file": file, "TEXT": text or None}
     came = [name for name, value in given.items() if value is not None]
-    if len(came) > 1 and (image is not None or table is not None):
+    if len(came) > 1 and table is not None:
         raise InputError(f"{' and '.join(came)} came together; give one of them.")
     if image is not None:
-        return Source(image=image)
+        return Source(image=image, text=read_text(text, file) if text or file else None)
     if table is not None:
         return Source(table=table)
     read = read_text(text, file)

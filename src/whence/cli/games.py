@@ -18,7 +18,9 @@ from whence.scoring import Facts, Message, Messages, Score
 
 @dataclass(frozen=True)
 class Source:
-    """What is explained, as the command line gave it: one of the first four fields.
+    """What is explained, as the command line gave it: one of the first four fields, or two.
+
+    A text beside an image is what the image is matched with.
 
     Attributes:
         text: a text.
@@ -39,6 +41,11 @@ class Source:
     background: Path | None = None
     size: int = 100
     groups: tuple[str, ...] = ()
+
+    @property
+    def matched(self) -> bool:
+        """Whether a picture and a text came."""
+        return self.image is not None and self.text is not None
 
     @property
     def item(self) -> str | Messages:
@@ -122,6 +129,8 @@ def game_of(
 ) -> Game:
     """The game; where no output was asked for and there are classes, of every class."""
     chosen = chosen_output(output, facts)
+    if source.matched:
+        return _of_match(source, cut, score, seed)
     if source.image is not None:
         return _of_picture(source.image, cut, score, chosen, link, seed)
     if source.table is not None:
@@ -175,6 +184,24 @@ def _of_picture(
         link=link,
         rng=seed,
         **given,
+    )
+
+
+def _of_match(source: Source, cut: Cut, pair: Any, seed: int) -> Game:
+    from whence.adapters.pictures import read_picture
+    from whence.adapters.transformers import match_game
+
+    assert source.image is not None
+    assert source.text is not None
+    _none("--part", cut.parts, "a picture and a text")
+    _none("--pin", cut.pin, "a picture and a text")
+    return match_game(
+        pair,
+        read_picture(source.image),
+        source.text,
+        image_units=cut.units or "patches:4",
+        image_absent=cut.absent or "blur",
+        rng=seed,
     )
 
 

@@ -79,7 +79,8 @@ def _run(asked: Question, model: Scorer, journal: Journal | None, bar: Bar) -> R
 
 
 def _check(asked: Question) -> None:
-    if asked.source.text is None and asked.source.messages is None:
+    whole = asked.source.messages or asked.source.text
+    if whole is None or asked.source.image is not None:
         raise InputError("--refine came with a picture or a row; it opens units of a text.")
     unread = {
         "--part": asked.cut.parts,
