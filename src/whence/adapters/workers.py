@@ -14,7 +14,7 @@ from whence.executors import Threads
 from whence.lenses.inputs.rows import TableReader
 from whence.scoring import Facts, Score, Scorer
 
-#: Rows of a table that a worker is given at a time, unless said otherwise: a row is soon scored.
+#: How many rows of a table a worker is given at a time by default, since a row is soon scored.
 ROWS = 1024
 
 _NEEDED = (
