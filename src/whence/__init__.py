@@ -14,7 +14,6 @@ from whence.explain import explain, plan, seed_spread
 from whence.explanation import Explanation, register_renderer
 from whence.game import Game
 from whence.journal import Journal
-from whence.lenses.inputs.text import text_game
 from whence.samples import Samples
 from whence.setfunction import SetFunction, set_function
 from whence.units import Units
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from whence.lenses.inputs.refine import refine
     from whence.lenses.inputs.series import series_game
     from whence.lenses.inputs.table import table_game
+    from whence.lenses.inputs.text import text_game
 
 __all__ = [
     "Explanation",
@@ -60,6 +60,7 @@ _LATER = {
     "refine": "whence.lenses.inputs.refine",
     "series_game": "whence.lenses.inputs.series",
     "table_game": "whence.lenses.inputs.table",
+    "text_game": "whence.lenses.inputs.text",
 }
 
 

@@ -183,8 +183,9 @@ def arguments(
     budget = default_budget(game.n) if budget is None else _whole("budget", budget)
     held = _held(min(budget, 2**game.n)) if held_out is None else _whole("held_out", held_out)
     if budget < 4 or held < 2:
+        came = f"budget={budget}" + ("" if held_out is None else f", held_out={held}")
         raise BudgetError(
-            f"budget={budget}, held_out={held} came; at least 4 masks are needed, of which at "
+            f"{came} came; at least 4 masks are needed, of which at "
             "least 2 are held out. Raise the budget or held_out."
         )
     name = "default" if explainer is None else explainer if isinstance(explainer, str) else ""

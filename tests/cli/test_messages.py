@@ -86,13 +86,13 @@ def test_a_text_that_cannot_be_used_is_refused_by_name(call, arguments, stdin, t
 
 @pytest.mark.usefixtures("model")
 def test_a_book_is_refused_quickly(call, tmp_path):
-    """100,000 words are refused in seconds: the model does not read that many."""
+    """100,000 words are refused in seconds, and `--units sentence` is named."""
     (tmp_path / "book.txt").write_text("word " * 100_000)
     started = time.process_time()
     done = call("explain", "--file", "book.txt")
     assert done.exit_code == 2
-    assert "100,002 tokens" in done.stderr
-    assert "reads at most 512" in done.stderr
+    assert "100,000" in done.stderr
+    assert "--units 'sentence' or 'paragraph'" in done.stderr
     assert time.process_time() - started < 5
 
 

@@ -34,6 +34,23 @@ def bright(images):
 '''
 
 
+FRAIL = """
+from whence.scoring import Facts
+
+class Frail:
+    facts = Facts(name="frail", identity="frail-1", scores="values", batch=4)
+    asked = 0
+
+    def __call__(self, texts):
+        self.asked += len(texts)
+        if self.asked > 30:
+            raise RuntimeError("worn out")
+        return [float(len(t)) for t in texts]
+
+frail = Frail()
+"""
+
+
 @pytest.fixture
 def own(tmp_path):
     """A file of functions in the current folder."""
@@ -143,6 +160,49 @@ def test_refine_opens_what_matters(call, tmp_path):
     assert found["cost"]["calls"] <= 150
 
 
+def test_refine_of_every_class_keeps_them_all(call, tmp_path):
+    """`--output all` is not taken for the class that is predicted."""
+    (tmp_path / "own.py").write_text(
+        "def score(texts):\n    return [[t.count('a'), t.count('b'), 1.0] for t in texts]\n"
+    )
+    (tmp_path / "t.txt").write_text("a b a. b c b.\n\nc c a. a a b.\n")
+    found = document(
+        call(
+            "explain", "--file", "t.txt", "--model", "python:own.py:score", "--labels", "x,y,z",
+            "--units", "paragraph", "--refine", "sentence", "--budget", "40", "--output", "all",
+            "--format", "json",
+        )
+    )  # fmt: skip
+    assert found["output"]["name"] == ["x", "y", "z"]
+
+
+def test_a_dry_run_of_refine_covers_what_may_be_opened(call, tmp_path):
+    """What it forecasts is a run with everything open, not the coarse units alone."""
+    (tmp_path / "own.py").write_text(
+        "def score(texts):\n    return [float(len(t)) for t in texts]\n"
+    )
+    (tmp_path / "t.txt").write_text("a b c. d e f.\n\ng h i. j k l.\n")
+    found = document(
+        call(
+            "explain", "--file", "t.txt", "--model", "python:own.py:score", "--units", "paragraph",
+            "--refine", "sentence", "--budget", "40", "--dry-run", "--format", "json",
+        )
+    )  # fmt: skip
+    assert (found["units"], found["calls"]) == (4, 16)
+
+
+def test_what_was_answered_before_a_failure_is_kept_and_said(call, tmp_path):
+    """A model that raises half-way: one message that says so, and the journal has the answers."""
+    (tmp_path / "own.py").write_text(FRAIL)
+    done = call(
+        "explain", "a b c d e f g h", "--model", "python:own.py:frail", "--journal", "j.db",
+        "--budget", "60",
+    )  # fmt: skip
+    assert done.exit_code == 1
+    assert "whence: the model raised RuntimeError: worn out" in done.stderr
+    assert "30 answers are kept in" in done.stderr
+
+
 @pytest.mark.usefixtures("model")
 def test_threads_change_nothing(call):
     """`--workers threads:2` gives the explanation that one worker gives."""
@@ -201,6 +261,26 @@ def test_the_timed_calls_of_a_dry_run_are_kept_in_a_journal(call, tmp_path):
         (["a b", "--table", "t.csv"], "came together"),
         (["a b", "--image", "x.png"], "no --model"),
         (["a b", "--model", "http://me:hunter2@host/v1"], "may be a password"),
+        # Nothing listens there: these are refused before a server is asked anything.
+        (["one", "--model", "openai:x", "--base-url", "http://127.0.0.1:9/v1"], "has 1 word"),
+        (
+            ["a b c", "--model", "openai:x", "--base-url", "http://127.0.0.1:9", "--budget", "0"],
+            "budget",
+        ),
+        (
+            [
+                "a b",
+                "--explainer",
+                "magic",
+                "--model",
+                "openai:x",
+                "--base-url",
+                "http://127.0.0.1:9",
+            ],
+            "magic",
+        ),
+        (["a b\n\nc d", "--refine", "word", "--budget", "0"], "budget"),
+        (["a b", "--image", "x.png", "--model", "m", "--output", "a"], "--output or --link came"),
         (["--table", "t.csv", "--units", "word"], "--units came with a table"),
         (["a b", "--row", "0"], "--row came without --table"),
         (["a b", "--size", "5", "--group", "a=b"], "--size and --group came without --table"),

@@ -5,6 +5,7 @@ It does not know how options are spelled (explain), nor how results are drawn (o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
@@ -90,6 +91,7 @@ def answer(asked: Question, look: shown.Output, *, dry_run: bool, price: float |
     if price is not None and not dry_run:
         raise InputError("--price came without --dry-run, which is what says a cost. Add it.")
     _check_system(asked)
+    _check_first(asked)
     model = _opened(asked)
     _check_journal(asked, model.facts)
     if not look.quiet:
@@ -105,6 +107,40 @@ def answer(asked: Question, look: shown.Output, *, dry_run: bool, price: float |
         plain(forecast(game, design, asked.journal, look.form, price, model.facts))
     else:
         _run(asked, model.facts, game, look)
+
+
+#: What is known of a model before it is opened.
+TEXTS = Facts(scores="values", reads=frozenset({"text", "hidden", "messages"}))
+
+
+@dataclass(frozen=True)
+class _Nobody:
+    """A model of anything that is text, which is not asked."""
+
+    facts: Facts = TEXTS
+
+    def __call__(self, items: Sequence[Any]) -> Any:
+        raise AssertionError(f"{len(items)} items came before a model was opened")
+
+
+def _check_first(asked: Question) -> None:
+    """Refuses what can be told without the model: to open a served one costs money already."""
+    source = asked.source
+    if asked.refine is not None:
+        from whence.cli.refining import check
+
+        check(asked)
+    if source.matched and (asked.output is not None or asked.link is not None):
+        raise InputError(
+            "--output or --link came with a picture and a text; how well they match is one plain "
+            "number. Leave both out."
+        )
+    written = source.text is not None or source.messages is not None
+    if written and not source.matched and asked.cut.units != "token":
+        nobody = _Nobody()
+        game = game_of(source, asked.cut, nobody, nobody.facts, None, None, asked.seed)
+        if asked.refine is None:
+            asked.plan(game)
 
 
 def _check_system(asked: Question) -> None:
@@ -191,7 +227,7 @@ def _run(asked: Question, facts: Facts, game: Game, look: shown.Output) -> None:
             stopped(stop, look, journal)
             raise typer.Exit(STOPPED) from None
         except WhenceError:
-            _say_kept(journal)
+            say_kept(journal)
             raise
         look.write(e)
         if journal is not None and not look.quiet:
@@ -222,10 +258,11 @@ def stopped(stop: KeyboardInterrupt, look: shown.Output, journal: Journal | None
         say(f"\nstopped early: {stop.calls:,} answers are too few to say anything.")
     if journal is None:
         say("the answers are not kept; --journal PATH would keep them.")
-    _say_kept(journal)
+    say_kept(journal)
 
 
-def _say_kept(journal: Journal | None) -> None:
+def say_kept(journal: Journal | None) -> None:
+    """Say that answers are kept, if there are any."""
     if journal is not None and journal.paid:
         say(
             f"{journal.paid:,} answers are kept in {journal.path}; the same command goes on from "

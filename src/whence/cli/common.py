@@ -99,7 +99,8 @@ def _told(error: Exception) -> BaseException:
 def _message(error: Exception) -> str:
     told = _told(error)
     if isinstance(told, GameError):
-        return f"whence: the model failed. {spelled(str(told))}"
+        said = spelled(str(told))
+        return f"whence: {said if said.startswith('the model ') else f'the model failed. {said}'}"
     if isinstance(told, WhenceError):
         return f"whence: {spelled(str(told))}"
     name = type(told).__name__
@@ -160,6 +161,7 @@ def spelled(message: str) -> str:
     """A message of the library, its arguments written as this command line's options."""
     names = "|".join(_OPTIONS)
     message = message.replace(", or raise Journal(path, wait_s=)", "")
+    message = re.sub(r" Try game\.value on .* alone\.", "", message)
     message = re.sub(r"Journal\(path\)", "--journal PATH", message)
     message = re.sub(r"Journal\(('[^']*'|\"[^\"]*\")\)", r"--journal \1", message)
     message = re.sub(rf"\b({names})=True\b", lambda m: f"--{_OPTIONS[m[1]]}", message)

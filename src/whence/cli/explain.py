@@ -14,7 +14,6 @@ import typer
 
 from whence.cli import options as o
 from whence.cli import output as shown
-from whence.cli.asking import Question, answer
 from whence.cli.common import Debug, Quiet, reported, say
 from whence.cli.games import Cut, Source, is_conversation, messages_of
 from whence.cli.reading import read_text
@@ -191,6 +190,7 @@ def command(
     with reported(debug):
         look = shown.output(index, order, top, form, out, width, no_colour, quiet)
         from whence.adapters.options import Options
+        from whence.cli.asking import Question, answer
 
         told = Options(
             task=task,

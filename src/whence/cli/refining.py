@@ -10,15 +10,16 @@ from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import typer
 
 from whence.cli import output as shown
-from whence.cli.asking import Question, stopped
+from whence.cli.asking import Question, say_kept, stopped
 from whence.cli.common import STOPPED, plain, say
 from whence.cli.forecast import forecast
-from whence.cli.games import chosen_output, has_classes
+from whence.cli.games import chosen_output
 from whence.cli.progress import Bar
-from whence.errors import InputError
+from whence.errors import InputError, WhenceError
 from whence.explain import EXACT_BUDGET
 from whence.journal import Journal
 from whence.lenses.inputs.refine import Refined, refine
@@ -35,14 +36,16 @@ def refined(
     """Explain coarse units and the insides of those that matter; or say what it would cost.
 
     Raises:
-        InputError: a picture or a row, or options that a coarse-to-fine run does not read.
+        InputError: as `refine`.
     """
-    _check(asked)
-    asked = replace(asked, budget=asked.budget or EXACT_BUDGET)
+    asked = replace(asked, budget=EXACT_BUDGET if asked.budget is None else asked.budget)
     if dry_run:
-        # No run asks more than the budget, and whole units take no fewer tokens than their parts.
-        game = asked.game(model)
-        plain(forecast(game, asked.plan(game), asked.journal, look.form, price, model.facts))
+        # What is opened is not known yet; with everything open no more is asked than the budget.
+        whole = replace(asked, cut=replace(asked.cut, units=asked.refine))
+        game = whole.game(model)
+        if not look.quiet:
+            say("a coarse-to-fine run takes at most what this would:")
+        plain(forecast(game, whole.plan(game), asked.journal, look.form, price, model.facts))
         return
     with nullcontext() if asked.journal is None else Journal(asked.journal) as journal:
         try:
@@ -51,15 +54,17 @@ def refined(
         except KeyboardInterrupt as stop:
             stopped(stop, look, journal)
             raise typer.Exit(STOPPED) from None
+        except WhenceError:
+            say_kept(journal)
+            raise
         if not look.quiet:
             say(_told(found))
         look.write(found.best)
 
 
 def _run(asked: Question, model: Scorer, journal: Journal | None, bar: Bar) -> Refined:
-    chosen = chosen_output(asked.output, model.facts)
-    given: dict[str, Any] = {"link": asked.link, "pin": asked.cut.pin}
-    given["output"] = "predicted" if chosen == "all" and has_classes(model.facts) else chosen
+    chosen = None if asked.output is None else chosen_output(asked.output, model.facts)
+    given: dict[str, Any] = {"link": asked.link, "pin": asked.cut.pin, "output": chosen}
     if asked.cut.absent is not None:
         given["absent"] = asked.cut.absent
     assert asked.refine is not None
@@ -78,7 +83,12 @@ def _run(asked: Question, model: Scorer, journal: Journal | None, bar: Bar) -> R
     )
 
 
-def _check(asked: Question) -> None:
+def check(asked: Question) -> None:
+    """Refuses what a coarse-to-fine run does not read.
+
+    Raises:
+        InputError: a picture or a row, or an option of other runs.
+    """
     whole = asked.source.messages or asked.source.text
     if whole is None or asked.source.image is not None:
         raise InputError("--refine came with a picture or a row; it opens units of a text.")
@@ -89,7 +99,7 @@ def _check(asked: Question) -> None:
         "--separate": asked.separate,
     }
     for option, value in unread.items():
-        if value:
+        if value not in (None, ()):
             raise InputError(f"{option} came with --refine, which does not read it. Leave it out.")
 
 
@@ -98,9 +108,13 @@ def _told(found: Refined) -> str:
     units = found.coarse.units
     names = units.names()
     kinds = plural(units.kind)
+    known = np.ravel(found.coarse.fidelity.r2)
+    known = known[np.isfinite(known)]
+    fit = f"R² {known.min():.2f}" if len(known) else "R² is not defined"
+    fit += " at least" if len(known) > 1 else ""
     lines = [
-        f"first the {len(units)} {kinds}, in {found.coarse.cost.calls:,} calls "
-        f"(R² {float(found.coarse.fidelity.r2):.2f}); {found.calls:,} calls in all"
+        f"first the {len(units)} {kinds}, in {found.coarse.cost.calls:,} calls ({fit}); "
+        f"{found.calls:,} calls in all"
     ]
     if found.opened:
         lines.append("opened, being told from zero: " + _listed(names, found.opened))

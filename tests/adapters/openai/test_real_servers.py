@@ -82,7 +82,7 @@ def test_llama_cpp_refuses_a_long_text_and_a_wrong_key(file, monkeypatch):
 @pytest.mark.slow
 def test_transformers_serves_texts(stories, tmp_path):
     """The server of transformers serves written answers: the model's own is worth 1."""
-    for needed in ("fastapi", "uvicorn"):
+    for needed in ("accelerate", "fastapi", "uvicorn"):
         pytest.importorskip(needed)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -98,7 +98,7 @@ def test_transformers_serves_texts(stories, tmp_path):
             stderr=log,
         )
         try:
-            _awaited(f"{where}/health", process)
+            _awaited(f"{where}/health", process, tmp_path / "log")
             made = scorer(str(FOLDER), base_url=f"{where}/v1", max_answer=8)
             assert made.tier == "text"
             values = made.continuing(START, 8)([START, "a little dog named"])
@@ -109,9 +109,9 @@ def test_transformers_serves_texts(stories, tmp_path):
     assert 0 <= values[1] < 1
 
 
-def _awaited(url, process):
+def _awaited(url, process, log):
     for _ in range(600):
-        assert process.poll() is None, "the server ended"
+        assert process.poll() is None, log.read_text()[-2000:]
         try:
             urllib.request.urlopen(url, timeout=1).close()
         except OSError:

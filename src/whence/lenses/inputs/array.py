@@ -91,7 +91,7 @@ def array_game(
 ) -> Game:
     """A game whose units are groups of an array's elements.
 
-    The model is not called here; see `text_game` for how to explain the class it predicts. Masks
+    The model is called here only to find the class that it predicts, once. Masks
     that draw the same array (a unit that equals its fill) are scored once.
 
     Args:
@@ -102,7 +102,8 @@ def array_game(
             -1 for what is always present.
         fill: what stands at absent elements: numbers broadcastable to the array, or a `Fill`.
         units: labels, one per unit, or `Units`; () counts them.
-        output: a class by label or index, a contrast "a-b", or "all"; None for plain numbers.
+        output: a class by label or index, a contrast "a-b", or "all"; None for the class that
+            the model predicts, and for plain numbers.
         link: "log-odds" (as None means), "log-probability", "probability" or "logit".
         scores: "logits", "probabilities" or "values" (plain numbers); None asks the adapter, and
             takes a bare callable's for logits.

@@ -57,7 +57,7 @@ def image_game(
 ) -> Game:
     """A game whose units are regions of an image, valued by a model's scores without some of them.
 
-    The model is not called here; see `text_game` for how to explain the class it predicts. A
+    The model is called here only to find the class that it predicts, once. A
     masked image has the type and range of the image: whole numbers are rounded.
 
     Args:
@@ -73,7 +73,8 @@ def image_game(
             "noise": inpainted from what is present, see `Inpainted`; or another image.
         pin: boxes `(top, left, bottom, right)` of pixels that are always present, ends not
             included. A unit loses those pixels; one that has no others is no unit.
-        output: a class by label or index, a contrast "a-b", or "all"; None for plain numbers.
+        output: a class by label or index, a contrast "a-b", or "all"; None for the class that
+            the model predicts, and for plain numbers.
         link: "log-odds" (as None means), "log-probability", "probability" or "logit".
         scores: "logits", "probabilities" or "values" (plain numbers); None asks the adapter, and
             takes a bare callable's for logits.

@@ -115,7 +115,7 @@ def game_of(
     read, outputs, unit = readout(chosen, link, facts.labels, facts.scores, facts.split)
     _check_reads(facts, kind)
     _check_length(facts, render, ends(len(units)) if longest is None else longest)
-    key = None if distinct else _itself
+    key = None if distinct else _key
     # What streams may reorder what it is given, so it is given no more at once than it likes.
     window = min(facts.batch, WINDOW) if isinstance(score, Executor) else WINDOW
     scored = Scored(as_executor(score, facts.batch), render, key, window)
@@ -149,7 +149,10 @@ def of_predicted(game: Game, facts: Facts, link: str | None) -> Game:
     return with_output(game, best, link=link, labels=facts.labels, scores=facts.scores)
 
 
-def _itself(item: Any) -> Any:
+def _key(item: Any) -> Any:
+    """What is equal for equal items; short, since a run remembers all it has asked."""
+    if isinstance(item, str | tuple):
+        return hashlib.blake2b(repr(item).encode(), digest_size=16).digest()
     return item
 
 

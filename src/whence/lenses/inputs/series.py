@@ -49,7 +49,7 @@ def series_game(
 ) -> Game:
     """A game whose units are stretches of a time series, or channels, or both.
 
-    The model is not called here; see `text_game` for how to explain the class it predicts.
+    The model is called here only to find the class that it predicts, once.
 
     Args:
         score: series -> raw scores `(b, classes)`, or plain numbers `(b,)`. A bare callable gets
@@ -64,7 +64,8 @@ def series_game(
             between the nearest present samples of the channel, level beyond the first and last of
             them, and the channel's mean where none is present; or another series.
         names: of the channels; () counts them from 0.
-        output: a class by label or index, a contrast "a-b", or "all"; None for plain numbers.
+        output: a class by label or index, a contrast "a-b", or "all"; None for the class that
+            the model predicts, and for plain numbers.
         link: "log-odds" (as None means), "log-probability", "probability" or "logit".
         scores: "logits", "probabilities" or "values" (plain numbers); None asks the adapter, and
             takes a bare callable's for logits.

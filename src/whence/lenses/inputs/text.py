@@ -39,7 +39,8 @@ def text_game(
     """A game whose units are pieces of a text and whose values are a model's scores without some.
 
     The model is not called here, except to find the class that it predicts: once, for the whole
-    text, an answer that the game remembers, since every run needs it.
+    text, an answer that the game remembers, since every run needs it. That call is made before a
+    journal stands before the game; say `output` where a resumed run shall not pay it again.
 
     Args:
         score: a list of texts -> raw scores `(b, classes)`, or plain numbers `(b,)`. One that an
