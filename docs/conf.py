@@ -77,6 +77,12 @@ def plain(app, what, name, obj, options, lines):
             indent = depth
 
 
+def made_by_sklearn(app, what, name, obj, skip, options):
+    """Leave out `set_fit_request` and the like, which scikit-learn writes for its estimators."""
+    return True if re.fullmatch(r"set_\w+_request", name) else None
+
+
 def setup(app):
     """Register `plain` to run before napoleon, which adds markup of its own."""
     app.connect("autodoc-process-docstring", plain, priority=100)
+    app.connect("autodoc-skip-member", made_by_sklearn)

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from whence._version import __version__
-from whence.cli import explain, journal, show
+from whence.cli import explain, journal, prospect, show
 from whence.cli.common import Help, plain
 
 _EPILOG = """\b
@@ -36,6 +36,7 @@ app.command("explainers")(show.explainers)
 app.command("indices")(show.indices)
 app.command("adapters")(show.adapters)
 app.add_typer(journal.app, name="journal")
+app.add_typer(prospect.app, name="prospect")
 
 
 def _version(asked: bool) -> None:

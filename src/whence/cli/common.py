@@ -154,6 +154,17 @@ _OPTIONS = {
     "background": "background",
     "size": "size",
     "rng": "seed",
+    "k": "k",
+    "r": "radius",
+    "kernel": "kernel",
+    "softness": "soft",
+    "linear": "linear",
+    "smoothing": "smoothing",
+    "bootstrap": "bootstrap",
+    "permutations": "null",
+    "groups": "group",
+    "window": "window",
+    "encoder": "encoder",
 }
 
 

@@ -19,10 +19,14 @@ class Bar:
 
     Attributes:
         wanted: whether a bar may appear: stderr is a terminal and the user did not ask for quiet.
+        words: what is being done, and what is done when all has been counted.
     """
 
-    def __init__(self, quiet: bool) -> None:
+    def __init__(
+        self, quiet: bool, words: tuple[str, str] = ("asking the model", "fitting")
+    ) -> None:
         self.wanted = not quiet and sys.stderr.isatty()
+        self.words = words
         self._started = time.perf_counter()
         self._drawn: Any = None
         self._task: Any = None
@@ -40,14 +44,14 @@ class Bar:
             self._drawn.stop()
 
     def __call__(self, done: int, total: int) -> None:
-        """`done` of `total` masks are valued."""
+        """`done` of `total` are counted, masks or whatever else."""
         if not self.wanted or time.perf_counter() - self._started < PATIENCE_S:
             return
         if self._drawn is None:
             self._drawn = _drawn()
             self._task = self._drawn.add_task("", total=total, rate="")
             self._drawn.start()
-        words = "fitting" if done >= total else "asking the model"
+        words = self.words[done >= total]
         rate = f"{done / (time.perf_counter() - self._started):,.0f}/s"
         self._drawn.update(self._task, completed=done, total=total, description=words, rate=rate)
 

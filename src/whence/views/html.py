@@ -59,7 +59,7 @@ def fragment(
         outputs=outputs,
         characters=share,
     )
-    return f'<div class="whence"><style>{_style()}</style>\n{_body(shown)}</div>'
+    return styled(_body(shown))
 
 
 def page(
@@ -76,12 +76,29 @@ def page(
         InputError: an unknown index, or an order below 1.
     """
     inner = fragment(e, index=index, interaction=interaction, order=order, top=top)
-    name = escape(shortened(inert(e.provenance.game) or f"{e.n} units", 120))
+    name = inert(e.provenance.game) or f"{e.n} units"
+    return whole(name, "Where this output came from", inner)
+
+
+def styled(inner: str, more: str = "") -> str:
+    """HTML with the style sheet that it needs, and more rules."""
+    return f'<div class="whence"><style>{_style()}{more}</style>\n{inner}</div>'
+
+
+def whole(name: str, heading: str, inner: str) -> str:
+    """A page in one file around a fragment.
+
+    Args:
+        name: what the window is called, as plain text.
+        heading: its first line, as plain text.
+        inner: HTML.
+    """
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>whence: {name}</title>\n<style>{_css('page.css')}</style>\n</head>\n"
-        f"<body>\n<main>\n<h1>Where this output came from</h1>\n{inner}\n"
+        f"<title>whence: {escape(shortened(name, 120))}</title>\n"
+        f"<style>{_css('page.css')}</style>\n</head>\n"
+        f"<body>\n<main>\n<h1>{escape(heading)}</h1>\n{inner}\n"
         "</main>\n</body>\n</html>\n"
     )
 
@@ -111,23 +128,30 @@ def _style() -> str:
 
 def _body(shown: Picture) -> str:
     parts = [f'<p class="lead">{escape(shown.lead)}</p>\n'] if shown.lead else []
-    parts += [_section(section) for section in shown.sections]
+    parts += [f"<section>\n{section_html(section)}</section>\n" for section in shown.sections]
     if shown.hidden:
         parts.append(f'<p class="rest">{escape(shown.hidden)}</p>\n')
     parts.append(f"<footer><p>{escape(shown.cost)}</p><p>{escape(shown.made)}</p></footer>\n")
     return "".join(parts)
 
 
-def _section(section: Section) -> str:
-    tables = "".join(_table(t) for t in (section.alone, section.together) if t is not None)
+def section_html(section: Section, figure: str = "") -> str:
+    """What is inside a section: its headline, the fit, the findings.
+
+    Args:
+        section: what is shown.
+        figure: HTML that stands between the fit and the findings.
+    """
+    tables = "".join(table(t) for t in (section.alone, section.together) if t is not None)
     notes = "".join(f'<p class="note">{escape(note)}</p>\n' for note in section.notes)
     return (
-        f"<section>\n<h2>{escape(section.headline)}</h2>\n{_fit(section.fit)}"
-        f"{_words(section.tiles, unsigned=section.unsigned)}{tables}{notes}</section>\n"
+        f"<h2>{escape(section.headline)}</h2>\n{fit_box(section.fit)}{figure}"
+        f"{_words(section)}{tables}{notes}"
     )
 
 
-def _fit(fit: Fit) -> str:
+def fit_box(fit: Fit) -> str:
+    """The fit, in a box with its traffic light."""
     warnings = "".join(f"<p><strong>{escape(warning)}</strong></p>" for warning in fit.warnings)
     return (
         f'<div class="fit {fit.level}"><p><span class="light" aria-hidden="true">'
@@ -136,14 +160,15 @@ def _fit(fit: Fit) -> str:
     )
 
 
-def _words(tiles: tuple[Tile, ...], *, unsigned: bool) -> str:
-    if not tiles:
+def _words(section: Section) -> str:
+    if not section.tiles:
         return ""
-    words = "".join(_tile(tile) for tile in tiles)
-    signs = '<b class="m5">raises it</b> <b class="l5">lowers it</b>'
-    said = '<b class="m5">matters, either way</b>' if unsigned else signs
+    words = "".join(_tile(tile) for tile in section.tiles)
+    more, less = (escape(sign) for sign in section.signs)
+    signs = f'<b class="m5">{more}</b> <b class="l5">{less}</b>'
+    said = '<b class="m5">matters, either way</b>' if section.unsigned else signs
     key = f'<p class="key">{said} Hover for its value.</p>\n'
-    return f'<p class="words" dir="auto">{words}</p>\n{key if _coloured(tiles) else ""}'
+    return f'<p class="words" dir="auto">{words}</p>\n{key if _coloured(section.tiles) else ""}'
 
 
 def _coloured(tiles: tuple[Tile, ...]) -> bool:
@@ -166,17 +191,18 @@ def _shade(strength: float) -> int:
 # --- tables -----------------------------------------------------------------------------------
 
 
-def _table(table: Table) -> str:
-    head = f'<h3>{escape(table.title)}</h3>\n<p class="note">{escape(table.note)}</p>\n'
-    rest = f'<p class="rest">{escape(table.rest)}</p>\n' if table.rest else ""
-    if not table.rows:
+def table(shown: Table) -> str:
+    """Some findings, with a bar each."""
+    head = f'<h3>{escape(shown.title)}</h3>\n<p class="note">{escape(shown.note)}</p>\n'
+    rest = f'<p class="rest">{escape(shown.rest)}</p>\n' if shown.rest else ""
+    if not shown.rows:
         return head + rest
-    both = min(row.value for row in table.rows) < 0 < max(row.value for row in table.rows)
-    said = any(row.said for row in table.rows)
-    names = (table.title, "Value", *(["Which is"] if said else []), "Beside the others")
+    both = min(row.value for row in shown.rows) < 0 < max(row.value for row in shown.rows)
+    said = any(row.said for row in shown.rows)
+    names = (shown.title, "Value", *(["Which is"] if said else []), "Beside the others")
     columns = "".join(f'<th scope="col">{escape(name)}</th>' for name in names[:-1])
     columns += f'<th scope="col" class="bar">{names[-1]}</th>'
-    rows = "".join(_row(row, both, said) for row in table.rows)
+    rows = "".join(_row(row, both, said) for row in shown.rows)
     return (
         f'{head}<div class="rows"><table>\n<thead><tr>{columns}</tr></thead>\n'
         f"<tbody>\n{rows}</tbody>\n</table></div>\n"

@@ -96,6 +96,7 @@ class Section:
         together: sets of two units or more.
         notes: remarks on the findings.
         unsigned: whether the attributions have no direction, as the influence.
+        signs: what a value above zero says, and one below.
     """
 
     name: str
@@ -106,6 +107,7 @@ class Section:
     together: Table | None
     notes: tuple[str, ...] = ()
     unsigned: bool = False
+    signs: tuple[str, str] = ("raises it", "lowers it")
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 
 from whence.explanation import Explanation
@@ -57,8 +57,8 @@ BASIC = {
     "poor": "bold magenta",
 }
 #: What the marks and the colours of the running text say.
-MARKS = "+ raises it, - lowers it; the more marks, the more"
-COLOURS = "blue raises it, orange lowers it"
+MARKS = "+ {0}, - {1}; the more marks, the more"
+COLOURS = "blue {0}, orange {1}"
 UNSIGNED = "the more marks, the more it matters, either way"
 UNSIGNED_COLOUR = "the stronger the blue, the more it matters, either way"
 #: A light beside the fit, told apart by its shape too.
@@ -89,15 +89,24 @@ def text(
     Raises:
         InputError: an unknown index, or an order below 1.
     """
-    columns = shutil.get_terminal_size().columns if width is None else width
-    columns = max(NARROWEST, min(columns, WIDEST) if width is None else columns)
-    coloured = _wanted() if colour is None else colour
+    coloured = wanted() if colour is None else colour
     shown = picture(e, index=index, interaction=interaction, order=order, top=top)
-    lines = list(_lines(shown, columns, marks=not coloured))
+    return drawn(list(_lines(shown, columns_of(width), marks=not coloured)), coloured)
+
+
+def columns_of(width: int | None) -> int:
+    """Cells per line: as asked, but at least 40; None takes the terminal's, up to 100."""
+    columns = shutil.get_terminal_size().columns if width is None else width
+    return max(NARROWEST, min(columns, WIDEST) if width is None else columns)
+
+
+def drawn(lines: list[Line], coloured: bool) -> str:
+    """Lines as one text, with ANSI colours or plain."""
     return _ansi(lines) if coloured else "\n".join(_plain(line) for line in lines)
 
 
-def _wanted() -> bool:
+def wanted() -> bool:
+    """Whether colours are wanted: as NO_COLOR, FORCE_COLOR, or else the terminal says."""
     if os.environ.get("NO_COLOR"):
         return False
     return bool(os.environ.get("FORCE_COLOR")) or sys.stdout.isatty()
@@ -127,47 +136,59 @@ def _ansi(lines: list[Line]) -> str:
 
 def _lines(shown: Picture, width: int, *, marks: bool) -> Iterator[Line]:
     if shown.lead:
-        yield from _said(shown.lead, width, "bold")
+        yield from said(shown.lead, width, "bold")
     for place, section in enumerate(shown.sections):
         if place or (shown.lead and len(shown.sections) > 1):
             yield []
-        yield from _section(section, width, marks=marks, first=place == 0)
+        yield from section_lines(section, width, marks=marks, first=place == 0)
     if shown.hidden:
         yield []
-        yield from _said(shown.hidden, width)
+        yield from said(shown.hidden, width)
     yield []
-    yield from _said(shown.cost, width)
-    yield from _said(shown.made, width, "dim")
+    yield from said(shown.cost, width)
+    yield from said(shown.made, width, "dim")
 
 
-def _said(words: str, width: int, style: str = "", indent: str = "") -> Iterator[Line]:
+def said(words: str, width: int, style: str = "", indent: str = "") -> Iterator[Line]:
+    """A text in lines of one style."""
     for line in paragraph(words, width, indent, indent):
         yield [(line, style)]
 
 
-def _section(section: Section, width: int, *, marks: bool, first: bool) -> Iterator[Line]:
-    """One output; what the signs and indices mean is said in the first only."""
-    yield from _said(section.headline, width, "bold")
+def section_lines(
+    section: Section, width: int, *, marks: bool, first: bool, figure: Iterable[Line] = ()
+) -> Iterator[Line]:
+    """One output; what the signs and indices mean is said in the first only.
+
+    Args:
+        section: what is shown.
+        width: cells per line.
+        marks: whether marks under the words stand in for colours.
+        first: whether it is the first section.
+        figure: lines that stand between the fit and the findings.
+    """
+    yield from said(section.headline, width, "bold")
     yield []
     yield from _fit(section, width)
+    yield from figure
     if section.tiles:
         yield []
         yield from _text(section.tiles, width - 2, marks=marks)
         if first and any(_shade(tile.strength) for tile in section.tiles):
-            yield from _said(_key(section, marks=marks), width, "dim", "  ")
+            yield from said(_key(section, marks=marks), width, "dim", "  ")
     for table in (section.alone, section.together):
         if table is not None:
             yield []
             yield from _table(table, width, noted=first)
     for note in section.notes:
         yield []
-        yield from _said(note, width)
+        yield from said(note, width)
 
 
 def _key(section: Section, *, marks: bool) -> str:
     if section.unsigned:
         return UNSIGNED if marks else UNSIGNED_COLOUR
-    return MARKS if marks else COLOURS
+    return (MARKS if marks else COLOURS).format(*section.signs)
 
 
 def _fit(section: Section, width: int) -> Iterator[Line]:
@@ -180,7 +201,7 @@ def _fit(section: Section, width: int) -> Iterator[Line]:
         yield [(line, "")]
     style = "poor" if fit.level == "poor" else "fair"
     for warning in fit.warnings:
-        yield from _said(warning, width, style, "  ")
+        yield from said(warning, width, style, "  ")
 
 
 def _text(tiles: tuple[Tile, ...], width: int, *, marks: bool) -> Iterator[Line]:
@@ -223,7 +244,7 @@ def _table(table: Table, width: int, *, noted: bool) -> Iterator[Line]:
     if table.rows:
         yield from _rows(table.rows, width)
     if table.rest:
-        yield from _said(table.rest, width, "dim" if table.rows else "", "  ")
+        yield from said(table.rest, width, "dim" if table.rows else "", "  ")
 
 
 def _rows(rows: tuple[Row, ...], width: int) -> Iterator[Line]:
@@ -235,7 +256,9 @@ def _rows(rows: tuple[Row, ...], width: int) -> Iterator[Line]:
     room = width - 2 - 2 - values
     if said and room - least < said + 2:
         said = 0
-    bar = 0 if len(rows[0].units) > 1 else min(24, room - (said + 2 if said else 0) - least - 2)
+    # A long label takes room from the bar, down to half of it.
+    left = room - (said + 2 if said else 0)
+    bar = 0 if len(rows[0].units) > 1 else min(24, max(12, left - longest - 2), left - least - 2)
     bar = bar if bar >= 5 else 0
     label = min(longest, room - (said + 2 if said else 0) - (bar + 2 if bar else 0))
     for row in rows:
