@@ -6,14 +6,13 @@ It knows the fields of an Explanation and nothing of what they mean. Nothing is 
 from __future__ import annotations
 
 import json
-import zipfile
-import zlib
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from whence import _npz
 from whence.errors import InputError
 from whence.evaluation.fidelity import Fidelity
 from whence.explanation import Cost, Explanation, Provenance
@@ -29,22 +28,6 @@ _FIT = ("r2", "low", "high", "constant", "noise")
 _SAMPLES = ("ends", "fitted", "judged")
 _UNITS = ("labels", "spans", "text", "kind")
 
-#: What numpy, zipfile and zlib raise on files that are cut short, damaged or something else.
-_UNREADABLE = (
-    OSError,
-    ValueError,
-    KeyError,
-    IndexError,
-    TypeError,
-    AttributeError,
-    EOFError,
-    RuntimeError,
-    MemoryError,
-    zipfile.BadZipFile,
-    zlib.error,
-    SyntaxError,
-)
-
 
 def save(e: Explanation, path: Path) -> Path:
     """Write the explanation; a missing suffix becomes `.npz`.
@@ -52,7 +35,6 @@ def save(e: Explanation, path: Path) -> Path:
     Raises:
         InputError: the folder does not exist or cannot be written.
     """
-    path = path if path.suffix == ".npz" else path.with_name(path.name + ".npz")
     arrays: dict[str, Any] = {
         "f_indptr": e.f.indptr,
         "f_indices": e.f.indices,
@@ -68,20 +50,7 @@ def save(e: Explanation, path: Path) -> Path:
         arrays[f"{name}_values"] = given.values
     for name in _FIT:
         arrays[f"fidelity_{name}"] = np.asarray(getattr(e.fidelity, name))
-    text = json.dumps(_meta(e), ensure_ascii=False).encode()
-    arrays["meta"] = np.frombuffer(text, dtype=np.uint8)
-    try:
-        # Through a file beside it, so that a full disk does not cost an older version.
-        part = path.with_name(path.name + ".part")
-        with part.open("wb") as file:
-            np.savez_compressed(file, allow_pickle=False, **arrays)
-        part.replace(path)
-    except OSError as error:
-        raise InputError(
-            f"{path} cannot be written ({error.strerror or error}). Give a path in a folder that "
-            "exists and that you may write to."
-        ) from error
-    return path
+    return _npz.write(path, arrays, json.dumps(_meta(e), ensure_ascii=False))
 
 
 def load(path: Path) -> Explanation:
@@ -91,13 +60,10 @@ def load(path: Path) -> Explanation:
         InputError: no such file, a damaged file, not such a file, or a newer version.
     """
     try:
-        # numpy leaves a file open that it cannot read, so it is opened here.
-        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        meta = json.loads(arrays["meta"].tobytes())
+        arrays, meta = _npz.read(path)
         if meta.get("format") == FORMAT and meta.get("version", VERSION + 1) <= VERSION:
             return _build(meta, arrays)
-    except _UNREADABLE as error:
+    except _npz.UNREADABLE as error:
         raise InputError(
             f"{path} cannot be read as an Explanation ({type(error).__name__}). Give a file that "
             "Explanation.save wrote, whole."

@@ -6,15 +6,13 @@ It does not know what the arrays mean. Nothing is ever unpickled.
 from __future__ import annotations
 
 import json
-import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-import numpy as np
 from numpy.typing import NDArray
 
+from whence import _npz
 from whence.dictionaries.categories import Categories
 from whence.dictionaries.factors import NMF, SemiNMF
 from whence.dictionaries.kmeans import KMeans
@@ -27,23 +25,6 @@ VERSION = 1
 Arrays = dict[str, NDArray[Any]]
 
 _CLASSES = {"Categories": Categories, "KMeans": KMeans, "NMF": NMF, "SemiNMF": SemiNMF}
-
-#: What numpy, zipfile and zlib raise on files that are cut short, damaged or something else, and
-#: what a state that belongs to another class raises.
-_UNREADABLE = (
-    OSError,
-    ValueError,
-    KeyError,
-    IndexError,
-    TypeError,
-    AttributeError,
-    EOFError,
-    RuntimeError,
-    MemoryError,
-    zipfile.BadZipFile,
-    zlib.error,
-    SyntaxError,
-)
 
 
 @runtime_checkable
@@ -78,7 +59,7 @@ def restored(arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any]) -> Qua
     """
     try:
         return _CLASSES[meta["class"]].from_state(arrays, meta)
-    except _UNREADABLE as error:
+    except _npz.UNREADABLE as error:
         raise InputError(
             f"What came is not the state of a quantizer ({type(error).__name__}: {error}); one of "
             f"{', '.join(_CLASSES)} is needed, as its `state()` gave it."
@@ -91,23 +72,9 @@ def save(quantizer: object, path: Path | str) -> Path:
     Raises:
         InputError: see `kept`; or the folder does not exist or cannot be written.
     """
-    path = Path(path)
-    path = path if path.suffix == ".npz" else path.with_name(path.name + ".npz")
     arrays, meta = kept(quantizer)
     text = json.dumps({"format": FORMAT, "version": VERSION, **meta}, ensure_ascii=False)
-    arrays["meta"] = np.frombuffer(text.encode(), dtype=np.uint8)
-    try:
-        # Through a file beside it, so that a full disk does not cost an older version.
-        part = path.with_name(path.name + ".part")
-        with part.open("wb") as file:
-            np.savez_compressed(file, allow_pickle=False, **arrays)
-        part.replace(path)
-    except OSError as error:
-        raise InputError(
-            f"{path} cannot be written ({error.strerror or error}). Give a path in a folder that "
-            "exists and that you may write to."
-        ) from error
-    return path
+    return _npz.write(Path(path), arrays, text)
 
 
 def load(path: Path | str) -> Quantizer:
@@ -117,13 +84,10 @@ def load(path: Path | str) -> Quantizer:
         InputError: no such file, a damaged file, not such a file, or a newer version.
     """
     try:
-        # numpy leaves a file open that it cannot read, so it is opened here.
-        with Path(path).open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        meta = json.loads(arrays.pop("meta").tobytes())
+        arrays, meta = _npz.read(Path(path))
         if meta.get("format") == FORMAT and meta.get("version", VERSION + 1) <= VERSION:
             return restored(arrays, meta)
-    except _UNREADABLE as error:
+    except _npz.UNREADABLE as error:
         raise InputError(
             f"{path} cannot be read as a quantizer ({type(error).__name__}). Give a file that "
             "dictionaries.saving.save wrote, whole."

@@ -6,8 +6,6 @@ It knows the fields of a head and nothing of what they mean. Nothing is ever unp
 from __future__ import annotations
 
 import json
-import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -17,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
+from whence import _npz
 from whence.dictionaries.categories import Categories
 from whence.dictionaries.factors import NMF, SemiNMF
 from whence.dictionaries.kmeans import KMeans
@@ -40,23 +39,6 @@ _PLAIN = ("k", "r", "softness", "linear", "smoothing", "bootstrap", "cv", "seed"
 _NEEDED = ("weights_", "spread_", "beta_", "centre_")
 _TABLES = (*_NEEDED, "p_values_", "q_values_", "draws_", "beta_draws_")
 
-#: What numpy, zipfile and zlib raise on files that are cut short, damaged or something else.
-_UNREADABLE = (
-    OSError,
-    ValueError,
-    KeyError,
-    IndexError,
-    TypeError,
-    AttributeError,
-    EOFError,
-    RuntimeError,
-    MemoryError,
-    OverflowError,
-    zipfile.BadZipFile,
-    zlib.error,
-    SyntaxError,
-)
-
 
 def save(head: Head, path: Path, extra: Extra) -> Path:
     """Write a fitted head; a missing suffix becomes `.npz`.
@@ -68,7 +50,6 @@ def save(head: Head, path: Path, extra: Extra) -> Path:
         NotFittedError: before `fit`.
     """
     check_is_fitted(head)
-    path = path if path.suffix == ".npz" else path.with_name(path.name + ".npz")
     own, state = kept(head.quantizer_)
     arrays: Arrays = {f"quantizer/{name}": array for name, array in own.items()}
     arrays |= {f"extra/{name}": np.asarray(array) for name, array in extra[0].items()}
@@ -77,22 +58,11 @@ def save(head: Head, path: Path, extra: Extra) -> Path:
             arrays[name] = getattr(head, name)
     arrays["slope"], arrays["intercept"] = head.calibration_.slope, head.calibration_.intercept
     _refuse_objects(arrays)
-    arrays["meta"] = np.frombuffer(_text(head, state, extra[1]).encode(), dtype=np.uint8)
+    text = _text(head, state, extra[1])
     # What `load` would refuse must not be written.
     _check_arguments(_arguments(head))
     _check_whole(head)
-    try:
-        # Through a file beside it, so that a full disk does not cost an older version.
-        part = path.with_name(path.name + ".part")
-        with part.open("wb") as file:
-            np.savez_compressed(file, allow_pickle=False, **arrays)
-        part.replace(path)
-    except OSError as error:
-        raise InputError(
-            f"{path} cannot be written ({error.strerror or error}). Give a path in a folder that "
-            "exists and that you may write to."
-        ) from error
-    return path
+    return _npz.write(path, arrays, text)
 
 
 def load(path: Path | str) -> Prospector | ProspectorRegressor:
@@ -103,15 +73,12 @@ def load(path: Path | str) -> Prospector | ProspectorRegressor:
             or a newer version.
     """
     try:
-        # numpy leaves a file open that it cannot read, so it is opened here.
-        with Path(path).open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        meta = json.loads(arrays.pop("meta").tobytes())
+        arrays, meta = _npz.read(Path(path))
         if meta.get("format") == FORMAT and meta.get("version", VERSION + 1) <= VERSION:
             return _built(meta, arrays)
     except FileNotFoundError as error:
         raise InputError(f"{path} came as a head; there is no such file.") from error
-    except _UNREADABLE as error:
+    except _npz.UNREADABLE as error:
         # Numpy's own words are left out: of a pickle they tell to allow it.
         said = str(error) if isinstance(error, InputError) else type(error).__name__
         raise InputError(
